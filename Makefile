@@ -1,0 +1,48 @@
+# Green: two commands matter. `make run` sets up and runs the example; `make test` sets up and tests.
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+LOGS   ?= examples/quickstart
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: run test lint bench lock clean help
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ --/'
+
+run: $(READY)  ## set up, run the pipeline on LOGS (default examples/quickstart), show the verdicts
+	@$(BIN)/snakemake --config logs=$(LOGS) || { \
+	  echo "make run: the pipeline stopped (see above). After a kill, '$(BIN)/snakemake --unlock' frees the folder." >&2; exit 1; }
+	@$(BIN)/green report --format text
+
+test: $(READY) lint  ## set up, lint, type-check, run every test
+	$(BIN)/python -m pytest -n auto $(PYTEST_ARGS)
+
+lint: $(READY)  ## ruff, mypy --strict, snakefmt, sqlfluff, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/sqlfluff lint --nofail-on-unused-ignore green/sql 2>/dev/null || $(BIN)/sqlfluff lint green/sql
+	$(BIN)/lint-imports --no-cache
+
+bench: $(READY)  ## print the ratios of docs/benchmarks.md
+	$(BIN)/python -m benchmarks
+
+$(READY): build.lock dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("make: Python 3.11 or newer is needed, %s.%s found; set PYTHON=" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --require-hashes -r build.lock
+	$(BIN)/python -m pip install -q --require-hashes --no-build-isolation -r dev.lock
+	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+lock:  ## write the locks anew (needs uv)
+	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate -q -o dev.lock
+	echo 'setuptools>=77' | uv pip compile - --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate -q -o build.lock
+
+clean:  ## remove the environment and all results (the audit store stays)
+	rm -rf $(VENV) results .snakemake *.egg-info

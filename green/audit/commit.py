@@ -1,0 +1,198 @@
+"""Commit facts and verdicts: what is new goes to the ledger, what is known already adds nothing."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import green
+from green.audit import ledger, schema, store
+from green.stages import bind, files_of, quote, text_of
+from green.tables import FACTOR
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    import duckdb
+
+Event = tuple[str, str, str]  # kind, subject, payload
+
+
+@dataclass
+class Receipt:
+    """What a commit left: the head of the ledger, and what was said on the way."""
+
+    head: str
+    events: int
+    size: int
+    notes: list[str] = field(default_factory=list)
+
+
+def actor_of(name: str | None) -> str:
+    """Return a pseudonym: no personal name goes into the ledger in clear."""
+    return "actor-" + sha256(b"green-actor\0" + (name or getpass.getuser()).encode()).hexdigest()[:12]
+
+
+@contextmanager
+def proposal(paths: store.Paths) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the working file read-only, with an empty table `proposed(ordinal, kind, subject, payload)`."""
+    with store.connect(paths.work, read_only=True) as con:
+        con.execute("CREATE TEMP TABLE proposed (ordinal BIGINT, kind VARCHAR, subject VARCHAR, payload VARCHAR)")
+        yield con
+
+
+def propose(con: duckdb.DuckDBPyConnection, events: Iterable[Event]) -> None:
+    """Add events to what is proposed."""
+    rows = list(events)
+    if rows:
+        first = con.execute("SELECT count(*) FROM proposed").fetchone()
+        start = int(first[0]) if first else 0
+        con.executemany(
+            "INSERT INTO proposed VALUES (?, ?, ?, ?)", [(start + n, *event) for n, event in enumerate(rows)]
+        )
+
+
+def _new(con: duckdb.DuckDBPyConnection, out: Path) -> int:
+    """Write the proposed events that say something new about their subject; return how many."""
+    odd = con.execute("SELECT ordinal, payload FROM proposed WHERE contains(payload, '\\u')").fetchall()
+    for ordinal, payload in odd:  # DuckDB writes \u001F where RFC 8785 wants \u001f
+        con.execute(
+            "UPDATE proposed SET payload = $text WHERE ordinal = $ordinal",
+            {"text": ledger.canonical(json.loads(payload)), "ordinal": ordinal},
+        )
+    con.execute(
+        "COPY (WITH known AS (SELECT kind, subject, arg_max(payload_sha256, seq) AS newest FROM ledger GROUP BY ALL)"
+        " SELECT p.ordinal, p.kind, p.subject, p.payload, sha256(p.payload) AS payload_sha256"
+        " FROM proposed AS p LEFT JOIN known AS k ON p.kind = k.kind AND p.subject = k.subject"
+        f" WHERE k.newest IS DISTINCT FROM sha256(p.payload) ORDER BY p.ordinal) TO {quote(out)} (FORMAT parquet)"
+    )
+    row = con.execute("SELECT count(*) FROM read_parquet($file)", {"file": str(out)}).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _write(paths: store.Paths, pending: Path, temp: Path, actor: str) -> None:
+    """Append pending events and their projections in one transaction."""
+    now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    with store.connect(paths.work, read_only=False) as con:
+        con.execute("BEGIN")
+        before, _ = ledger.head(con)
+        ledger.append(con, pending, temp, now=now, actor=actor, version=green.__version__)
+        con.execute(f"CREATE TEMP VIEW event AS SELECT * FROM ledger WHERE seq > {before}")
+        project(con)
+        con.execute("COMMIT")
+        con.execute("CHECKPOINT")
+
+
+def project(con: duckdb.DuckDBPyConnection) -> None:
+    """Fill the projections from the relation `event`."""
+    con.execute(f"CREATE OR REPLACE TEMP VIEW fact AS {schema.typed_facts()}")
+    for statement in schema.fact_inserts():
+        con.execute(statement)
+    con.execute(text_of("projections"))
+
+
+def commit(paths: store.Paths, fill: Any, *, actor: str | None = None) -> Receipt:  # noqa: ANN401 -- a callable, below
+    """Commit what `fill(con)` proposes, under the lock, and publish; nothing new changes no byte.
+
+    `fill` gets a read-only connection with the table `proposed` and may return notes for people.
+    """
+    with store.locked(paths), tempfile.TemporaryDirectory(prefix=".commit-", dir=paths.work.parent) as folder:
+        temp = Path(folder)
+        store.prepare(paths)
+        wrong = store.difference(paths)
+        notes: list[str] = []
+        with proposal(paths) as con:
+            size, _ = ledger.head(con)
+            if wrong is not None and size > 0:
+                notes.append(_said(con, paths, wrong, size))
+            fill(con)
+            count = _new(con, temp / "pending.parquet")
+        if count:
+            _write(paths, temp / "pending.parquet", temp, actor_of(actor))
+        if count or wrong is not None:
+            store.publish(paths)
+        with store.connect(paths.work, read_only=True) as con:
+            size, head = ledger.head(con)
+    return Receipt(head, count, size, notes)
+
+
+def _said(con: duckdb.DuckDBPyConnection, paths: store.Paths, wrong: str, size: int) -> str:
+    """Record that the published copy was not the one that was published; return the words for people."""
+    kept = store.set_aside(paths)
+    found = None if kept is None else store.digest(paths.published.with_name(kept))
+    payload = {"after": size, "found_sha256": found, "kept_as": kept, "published": wrong}
+    propose(con, [("integrity", "published", ledger.canonical(payload))])
+    words = f"the published store was {wrong}"
+    return words + (f"; what was found is kept as {kept}" if kept else "; it is published again")
+
+
+def facts(  # noqa: PLR0913 -- one argument an input of the rule
+    con: duckdb.DuckDBPyConnection,
+    results: Path,
+    shards: Sequence[str],
+    *,
+    present: Sequence[str],
+    generation: str,
+    assessment: dict[str, Any],
+) -> None:
+    """Propose the facts of a pipeline run: runs, what became of the others, factors, and the assessment."""
+    for table in ("energy", "embodied", "emissions", "units", "metrics", "inputs", "run_inputs", "run"):
+        bind(con, table, files_of(table, results, shards), f"f_{table}")
+    con.execute("CREATE TEMP TABLE present AS SELECT unnest($sources) AS source", {"sources": list(present)})
+    _summaries(con)
+    parts = {
+        "embodied": ("f_embodied", "device_id"),
+        "energy": ("e_energy", "answer, from_at"),
+        "inputs": ("e_inputs", "file"),
+        "metrics": ("f_metrics", "metric"),
+        "units": ("f_units", "unit"),
+    }
+    con.execute(
+        "INSERT INTO proposed SELECT (SELECT count(*) FROM proposed) + row_number() OVER (ORDER BY run_id) - 1,"
+        f" 'run', run_id, payload FROM ({schema.payloads('f_emissions', parts)}) ORDER BY run_id"
+    )
+    con.execute(text_of("audit"))
+    for table, kind, subject in (("new_factor", "factor", "factor_id"), ("new_state", "state", "run_id")):
+        con.execute(
+            "INSERT INTO proposed SELECT (SELECT count(*) FROM proposed)"
+            f" + row_number() OVER (ORDER BY {subject}) - 1, '{kind}', {subject}, payload FROM {table} ORDER BY {subject}"
+        )
+    propose(con, [("generation", "store", ledger.canonical({"store": generation}))])
+    row = con.execute(
+        "SELECT count(*), sha256(coalesce(string_agg(sha256(payload), '' ORDER BY kind, subject), ''))"
+        " FROM proposed WHERE kind IN ('run', 'state', 'factor')"
+    ).fetchone()
+    runs = con.execute("SELECT count(*) FROM f_emissions").fetchone()
+    body = {"runs": runs[0] if runs else 0, "facts_sha256": row[1] if row else "", **assessment}
+    propose(con, [("assessment", "facts", ledger.canonical(body))])
+
+
+def _summaries(con: duckdb.DuckDBPyConnection) -> None:
+    """Sum hourly energy to one row an answer: the hours stay in results, the ledger keeps the answer."""
+    con.execute(
+        "CREATE TEMP TABLE e_energy AS SELECT run_id, answer, origin, method, covers, basis,"
+        " min(from_at) AS from_at, max(to_at) AS to_at, sum(energy_kwh) AS energy_kwh,"
+        " sum(energy_low_kwh) AS energy_low_kwh, known_sum(energy_high_kwh) AS energy_high_kwh,"
+        " sum(exact(covered_s))::DOUBLE AS covered_s, sum(exact(uncovered_s))::DOUBLE AS uncovered_s, sum(gaps)::BIGINT AS gaps,"
+        " sum(resets)::BIGINT AS resets, sum(duplicates)::BIGINT AS duplicates, bool_or(is_counted) AS is_counted,"
+        " list_sort(list_distinct(flatten(list(factor_ids)))) AS factor_ids, min(file) AS file, min(line) AS line"
+        " FROM f_energy GROUP BY run_id, answer, origin, method, covers, basis"
+    )
+    con.execute(
+        "CREATE TEMP TABLE e_inputs AS SELECT DISTINCT r.run_id, i.file, i.sha256, i.bytes, i.reader, i.has_readings"
+        " FROM f_run_inputs AS r JOIN f_inputs AS i USING (file)"
+    )
+
+
+def factor_payload() -> str:
+    """Return SQL for the payload of a factor row."""
+    columns = {name: kind for name, kind in FACTOR.items() if name != "subject_key"}
+    dates = {name: "VARCHAR" if kind == "DATE" else kind for name, kind in columns.items()}
+    return schema.struct(dates)

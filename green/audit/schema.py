@@ -1,0 +1,139 @@
+"""The store's tables of facts, generated from the columns of the stages, and a comment for every column.
+
+A fact travels as JSON in the ledger (quantities as decimal strings) and comes back by its type, so
+one list of columns makes the payload, the projection and its comment.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from green.stages import quote, text_of
+from green.tables import EMBODIED, EMISSIONS, ENERGY, EXACT, INPUTS, METRICS, NAMES, UNITS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    import duckdb
+
+SCHEMA_VERSION = 1
+_INPUT = {key: kind for key, kind in INPUTS.items() if key != "source"}
+
+
+def _without_run(columns: Mapping[str, str]) -> dict[str, str]:
+    return {name: kind for name, kind in columns.items() if name != "run_id"}
+
+
+# Key in the payload, projection, columns: the lists of a run's facts.
+LISTS = (
+    ("embodied", "embodied", _without_run(EMBODIED)),
+    ("energy", "energy", _without_run(ENERGY)),
+    ("inputs", "input_file", _INPUT),
+    ("metrics", "quality_metric", _without_run(METRICS)),
+    ("units", "functional_unit", _without_run(UNITS)),
+)
+
+
+def _as_json(name: str, kind: str) -> str:
+    """Return the expression that puts a column into a payload: exact, and the same on every machine."""
+    column = f'"{name}"'
+    if kind == EXACT or kind == "DOUBLE":
+        return f"CAST({column} AS VARCHAR)"
+    if kind == "TIMESTAMPTZ":
+        return f"strftime({column} AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%fZ')"
+    if kind == NAMES:
+        return f"coalesce({column}, [])"
+    return column
+
+
+def struct(columns: Mapping[str, str]) -> str:
+    """Return a struct of columns with its keys in the order of canonical JSON."""
+    return "{" + ", ".join(f"'{name}': {_as_json(name, columns[name])}" for name in sorted(columns)) + "}"
+
+
+def payloads(emissions: str, parts: Mapping[str, tuple[str, str]]) -> str:
+    """Return SQL that gives (run_id, payload) from the relation `emissions` and (relation, order) of each list."""
+    lists = "".join(
+        f" LEFT JOIN (SELECT run_id, list({struct(columns)} ORDER BY {parts[key][1]}) AS {key}"
+        f" FROM {parts[key][0]} GROUP BY run_id) USING (run_id)"
+        for key, _, columns in LISTS
+    )
+    keys = sorted([key for key, _, _ in LISTS] + ["emissions"])
+    body = ", ".join(
+        f"'{key}': {struct(EMISSIONS)}" if key == "emissions" else f"'{key}': coalesce({key}, [])" for key in keys
+    )
+    return f"SELECT run_id, to_json({{{body}}})::VARCHAR AS payload FROM {emissions}{lists}"
+
+
+def _transform(columns: Mapping[str, str]) -> str:
+    kinds = (f'"{name}":' + ('["VARCHAR"]' if kind == NAMES else f'"{kind}"') for name, kind in columns.items())
+    return "{" + ",".join(kinds) + "}"
+
+
+def typed_facts() -> str:
+    """Return SQL of the view `fact(seq, p)`: the payloads of `run` events as one typed struct."""
+    shape = f'{{"emissions":{_transform(EMISSIONS)}'
+    shape += "".join(f',"{key}":[{_transform(columns)}]' for key, _, columns in LISTS) + "}"
+    return f"SELECT seq, json_transform(payload, {quote(shape)}) AS p FROM event WHERE kind = 'run'"
+
+
+def fact_inserts() -> Iterable[str]:
+    """Give the statements that fill the projections of facts from the view `fact`."""
+    columns = ", ".join(f'"{name}"' for name in EMISSIONS)
+    picked = ", ".join(f'p.emissions."{name}"' for name in EMISSIONS)
+    yield f"INSERT INTO run (seq, {columns}) SELECT seq, {picked} FROM fact ORDER BY seq"
+    for key, table, kinds in LISTS:
+        columns = ", ".join(f'"{name}"' for name in kinds)
+        picked = ", ".join(f'x."{name}"' for name in kinds)
+        yield (
+            f"INSERT INTO {table} (seq, run_id, {columns}) SELECT seq, run_id, {picked} FROM"
+            f" (SELECT seq, p.emissions.run_id AS run_id, unnest(p.{key}) AS x FROM fact) ORDER BY seq"
+        )
+
+
+def create_projections(con: duckdb.DuckDBPyConnection) -> None:
+    """Create the ledger, the projections and nothing else."""
+    con.execute(text_of("schema"))
+    for table, columns in (("run", _without_run(EMISSIONS)), *((t, c) for _, t, c in LISTS if t != "input_file")):
+        typed = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
+        con.execute(f"CREATE TABLE {table} (seq BIGINT NOT NULL, run_id VARCHAR NOT NULL, {typed})")
+
+
+def create(con: duckdb.DuckDBPyConnection) -> None:
+    """Create the whole store: formulas, tables, views, and a comment with its unit for every column."""
+    con.execute(text_of("formulas"))
+    create_projections(con)
+    con.execute(text_of("views"))
+    con.execute("INSERT INTO store VALUES ($version, $checksum)", {"version": SCHEMA_VERSION, "checksum": checksum()})
+    comment(con)
+
+
+def checksum() -> str:
+    """Return the digest of what makes the schema, kept in the store."""
+    text = text_of("schema") + repr(LISTS) + repr(EMISSIONS)
+    return sha256(text.encode()).hexdigest()
+
+
+def comment(con: duckdb.DuckDBPyConnection) -> None:
+    """Write the comments; a column without one is a bug, found by a test."""
+    from green.audit.comments import COLUMNS, TABLES  # noqa: PLC0415 -- words that only a new store needs
+
+    for table, text in TABLES.items():
+        kind = "VIEW" if table in VIEWS else "TABLE"
+        con.execute(f"COMMENT ON {kind} {table} IS {quote(text)}")
+    rows = con.execute(
+        "SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal ORDER BY ALL"
+    ).fetchall()
+    for table, column in rows:
+        if column in COLUMNS:
+            con.execute(f'COMMENT ON COLUMN {table}."{column}" IS {quote(COLUMNS[column])}')
+
+
+VIEWS = (
+    "newest_run newest_state current_run runs run_units run_metrics by_project by_team_month newest_verdict violations"
+    " budget_status waivers_active scope2 data_quality lineage"
+).split()
+PROJECTIONS = (
+    "run energy embodied functional_unit quality_metric input_file state factor policy waiver check_run verdict assessment checkpoint"
+).split()

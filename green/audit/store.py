@@ -1,0 +1,174 @@
+"""Open, lock and publish the store: one writer at a time, readers are never blocked.
+
+The writer works on `.store.duckdb` under the lock `.lock`; what people open, `green.duckdb`, is its
+published copy, put in place by one rename after each commit. A published copy that is missing or is
+not the one that was published is said, kept aside and never overwritten in silence.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from green.errors import StoreError, Where
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import duckdb
+
+STORAGE = "v1.5.0"  # files that DuckDB 1.5 and 2.0 both read and write
+
+
+class Paths:
+    """The files of a store, given its published path."""
+
+    def __init__(self, published: Path) -> None:
+        self.published = published
+        self.work = published.with_name(f".{published.stem.removesuffix('.duckdb')}.work.duckdb")
+        if published.name == "green.duckdb":
+            self.work = published.with_name(".store.duckdb")
+        self.lock = self.work.with_name(".lock" if published.name == "green.duckdb" else f"{self.work.name}.lock")
+
+
+@contextmanager
+def locked(paths: Paths, *, shared: bool = False) -> Iterator[None]:
+    """Hold the store's lock: exclusive to write, shared to read the working file."""
+    paths.lock.parent.mkdir(parents=True, exist_ok=True)
+    with paths.lock.open("a+b") as stream:
+        fcntl.flock(stream, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+        yield
+
+
+def connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+    """Open a store file, and say in plain words why it cannot be opened."""
+    import duckdb  # noqa: PLC0415 -- 120 ms, only where the store is opened
+
+    shown = os.path.relpath(path)
+    try:
+        options = {} if read_only else {"storage_compatibility_version": STORAGE}
+        con = duckdb.connect(str(path), read_only=read_only, config=options)
+    except duckdb.Error as error:
+        raise StoreError(
+            f"the store cannot be opened: {str(error).splitlines()[0][:200]}",
+            where=Where(shown),
+            mend="restore it from a copy; `green verify --store COPY` tells whether a copy is whole",
+        ) from error
+    con.execute("SET TimeZone = 'UTC'")
+    return con
+
+
+def check_version(con: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Refuse a file that is no store of ours, or one of a newer schema."""
+    import duckdb  # noqa: PLC0415 -- as above
+
+    from green.audit.schema import SCHEMA_VERSION  # noqa: PLC0415 -- keeps reading a store cheap
+
+    shown = Where(os.path.relpath(path))
+    try:
+        row = con.execute("SELECT schema_version FROM store").fetchone()
+    except duckdb.Error as error:
+        raise StoreError("not an audit store", where=shown, mend="point --store at audit/green.duckdb") from error
+    if row is None or int(row[0]) > SCHEMA_VERSION:
+        raise StoreError("the store was written by a newer green", where=shown, mend="upgrade green-ledger")
+
+
+def digest(path: Path) -> str:
+    """Return the sha256 of a file."""
+    from hashlib import file_digest  # noqa: PLC0415 -- beside its one use
+
+    with path.open("rb") as stream:
+        return file_digest(stream, "sha256").hexdigest()
+
+
+def difference(paths: Paths) -> str | None:
+    """Tell what is wrong with the published copy: missing, different, or None."""
+    if not paths.work.exists():
+        return None
+    if not paths.published.exists():
+        return "missing"
+    return None if digest(paths.published) == digest(paths.work) else "different"
+
+
+def prepare(paths: Paths) -> bool:
+    """Make sure that the working file exists; return whether it was made anew. Call it under the lock."""
+    if paths.work.exists():
+        return False
+    paths.work.parent.mkdir(parents=True, exist_ok=True)
+    part = paths.work.with_name(f"{paths.work.name}.part")
+    part.unlink(missing_ok=True)
+    if paths.published.exists():  # a store that was handed to us: take it as it is, once it is known to be one
+        with connect(paths.published, read_only=True) as con:
+            check_version(con, paths.published)
+        shutil.copyfile(paths.published, part)
+    else:
+        from green.audit.schema import create  # noqa: PLC0415 -- only a new store needs it
+
+        with connect(part, read_only=False) as con:
+            con.execute("BEGIN")
+            create(con)
+            con.execute("COMMIT")
+            con.execute("CHECKPOINT")
+    os.replace(part, paths.work)  # noqa: PTH105 -- one atomic step, named as such
+    return True
+
+
+def set_aside(paths: Paths) -> str | None:
+    """Keep a published copy that is not ours under another name; return that name."""
+    if not paths.published.exists():
+        return None
+    aside = paths.published.with_name(f"{paths.published.name}.{digest(paths.published)[:12]}.found")
+    os.replace(paths.published, aside)  # noqa: PTH105 -- as above
+    return aside.name
+
+
+def publish(paths: Paths) -> None:
+    """Put a copy of the working file in the place that people open; call it after the connection closed."""
+    part = paths.published.with_name(f".{paths.published.name}.part")
+    shutil.copyfile(paths.work, part)
+    with part.open("rb") as stream:
+        os.fsync(stream.fileno())
+    os.replace(part, paths.published)  # noqa: PTH105 -- as above
+    folder = os.open(paths.published.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def reader(path: Path) -> duckdb.DuckDBPyConnection:
+    """Open a published store for reading."""
+    if not path.exists():
+        raise StoreError(
+            "there is no audit store here",
+            where=Where(os.path.relpath(path)),
+            mend="run `snakemake` first, or name the store with --store",
+        )
+    con = connect(path, read_only=True)
+    check_version(con, path)
+    return con
+
+
+def identity(published: Path, receipts: Sequence[Path]) -> str:
+    """Return a text that changes when the store was lost, replaced or rolled back (read at parse time)."""
+    texts = [receipt.read_bytes() for receipt in receipts if receipt.exists()]
+    fresh = sha256(b"".join(texts)).hexdigest()[:16]
+    paths = Paths(published)
+    if not published.exists():
+        return fresh
+    with locked(paths, shared=True), connect(published, read_only=True) as con:
+        check_version(con, published)
+        heads = [json.loads(text).get("head") for text in texts]
+        for head in heads:
+            if con.execute("SELECT 1 FROM ledger WHERE hash = $head", {"head": head}).fetchone() is None:
+                return fresh
+        row = con.execute(
+            "SELECT payload ->> '$.store' FROM ledger WHERE kind = 'generation' ORDER BY seq DESC LIMIT 1"
+        ).fetchone()
+    return fresh if row is None else str(row[0])

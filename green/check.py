@@ -1,0 +1,106 @@
+"""Judge the store by the policies, and commit what was found: one event a check, one a changed verdict."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from green.audit import commit as audit
+from green.audit import ledger, store
+from green.policy.compile import compile_policy
+from green.policy.facts import FACT
+from green.policy.judge import Judgement, judge, moment_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import duckdb
+
+    from green.policy.load import Loaded, PolicySet
+
+SILENT = ("pass", "not_applicable")
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A judgement, and the head of the ledger that holds it (None where nothing was committed)."""
+
+    judgement: Judgement
+    head: str | None
+
+
+def facts(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the relations that policies judge from the views of the store, once, in memory."""
+    columns = ", ".join(f'"{name}"' for name in FACT)
+    con.execute(f"CREATE TEMP TABLE fact AS SELECT {columns} FROM runs")
+    con.execute("CREATE TEMP TABLE unit AS SELECT run_id, unit, amount FROM run_units")
+
+
+def check(
+    published: Path, policies: PolicySet, *, as_of: str, no_history: bool = False, commit: bool = True, actor: str | None = None
+) -> Checked:
+    """Judge the runs of a store; with `commit`, record the check in its ledger."""
+    if not commit:
+        with store.reader(published) as con:
+            facts(con)
+            return Checked(judge(con, policies, as_of=as_of, no_history=no_history), None)
+    store.reader(published).close()  # a missing or foreign store is an error before anything is written
+    found: list[Judgement] = []
+
+    def fill(con: duckdb.DuckDBPyConnection) -> None:
+        facts(con)
+        found.append(judge(con, policies, as_of=as_of, no_history=no_history))
+        audit.propose(con, _events(con, policies, found[0], no_history=no_history))
+
+    receipt = audit.commit(store.Paths(published), fill, actor=actor)
+    return Checked(found[0], receipt.head)
+
+
+def _events(
+    con: duckdb.DuckDBPyConnection, policies: PolicySet, judgement: Judgement, *, no_history: bool
+) -> list[audit.Event]:
+    """Return the events of a check: policies, verdicts that changed or were resolved, and the check itself."""
+    moment = moment_of(con, judgement.as_of or "latest", no_history=no_history)
+    events = [("policy", loaded.policy.id, _policy(loaded, compile_policy(loaded, moment))) for loaded in policies.policies]
+    before: dict[tuple[str, str], str] = {
+        (policy, subject): verdict
+        for policy, subject, verdict in con.execute("SELECT policy_id, subject, verdict FROM newest_verdict").fetchall()
+    }
+    now = {(one.policy, one.subject): one for one in judgement.verdicts}
+    for key, verdict in now.items():
+        if verdict.verdict not in SILENT or before.get(key, "pass") not in SILENT:
+            events.append(("verdict", f"{key[0]} {key[1]}", _verdict(verdict.record())))
+    for key, verdict_before in before.items():
+        if key not in now and verdict_before not in SILENT:
+            gone = {"policy": key[0], "subject": key[1], "verdict": "not_applicable"}
+            events.append(("verdict", f"{key[0]} {key[1]}", ledger.canonical(gone)))
+    body = {
+        "as_of": judgement.as_of,
+        "digest": judgement.digest,
+        "policies_sha256": judgement.policy_digest,
+        "summary": ledger.canonical(judgement.summary),
+    }
+    return [*events, ("check", "policies", ledger.canonical(body))]
+
+
+def _verdict(record: dict[str, Any]) -> str:
+    """Return a verdict as an event's payload: numbers as decimal strings, no digest of the check.
+
+    That would make every verdict new at each check; it stands in the event of the check.
+    """
+    body = {key: repr(value) if isinstance(value, float) else value for key, value in record.items()}
+    where = record["where"]
+    return ledger.canonical({**body, "where": {"file": where["file"], "line": where["line"]}})
+
+
+def _policy(loaded: Loaded, sql: str) -> str:
+    body = {
+        "definition": json.dumps(loaded.canonical(), sort_keys=True, ensure_ascii=False),
+        "enforcement": loaded.enforcement.value,
+        "id": loaded.policy.id,
+        "kind": str(loaded.policy.kind),
+        "sql": sql,
+        "title": loaded.policy.title,
+    }
+    return ledger.canonical(body)

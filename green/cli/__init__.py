@@ -1,0 +1,115 @@
+"""The command `green`: parse, call one function, print. Results go to stdout, words to stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from green import __version__
+from green.errors import GreenError
+
+OPTIONS = ("--config", "--store", "--policies", "--as-of")
+USAGE_EXIT, BUG_EXIT = 3, 70
+
+
+@dataclass
+class Common:
+    """The options of every command."""
+
+    config: list[Path] = field(default_factory=list)
+    store: Path | None = None
+    policies: Path | None = None
+    as_of: str | None = None
+
+
+app = typer.Typer(
+    name="green",
+    help="From experiment logs to an audited ledger of energy and carbon, with budgets that hold.",
+    epilog="Example: green check --policies policies --as-of now",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _version(value: bool) -> None:  # noqa: FBT001 -- typer calls it so
+    if value:
+        print(f"green {__version__}")  # noqa: T201 -- the result of the command
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    context: typer.Context,
+    config: Annotated[list[Path] | None, typer.Option(help="configuration file; may be given again")] = None,
+    store: Annotated[Path | None, typer.Option(help="the audit store [audit/green.duckdb]")] = None,
+    policies: Annotated[Path | None, typer.Option(help="folder or file of policies")] = None,
+    as_of: Annotated[str | None, typer.Option(help="latest, now, or a date: where windows end")] = None,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="show it")] = False,  # noqa: FBT002 -- a flag
+) -> None:
+    """Take the options of every command, before or after its name."""
+    del version
+    context.obj = Common(list(config or []), store, policies, as_of)
+
+
+def reorder(arguments: list[str]) -> list[str]:
+    """Move the common options to the front, so that they may stand after the command's name, too."""
+    front: list[str] = []
+    rest: list[str] = []
+    items = iter(arguments)
+    for item in items:
+        if item == "--":
+            rest.extend([item, *items])
+        elif item in OPTIONS:
+            front.extend([item, *([value] if (value := next(items, None)) is not None else [])])
+        elif item.startswith(tuple(f"{option}=" for option in OPTIONS)):
+            front.append(item)
+        else:
+            rest.append(item)
+    return [*front, *rest]
+
+
+def _register() -> None:
+    """Load the commands; each file imports what is slow inside its function."""
+    from green.cli import (  # noqa: F401, PLC0415 -- they register themselves on `app`
+        check,
+        explain,
+        factors,
+        ingest,
+        policy,
+        query,
+        readers,
+        report,
+        stage,
+        verify,
+    )
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and end with its exit code."""
+    given = sys.argv[1:] if arguments is None else arguments
+    _register()
+    try:
+        code = app(reorder(given), standalone_mode=False, prog_name="green")
+    except GreenError as error:
+        print(error, file=sys.stderr)  # noqa: T201 -- words of the command
+        code = error.exit_code
+    except typer.Exit as ended:
+        code = ended.exit_code
+    except typer.Abort:
+        code = 130
+    except BrokenPipeError:  # the reader of our output went away: nothing is wrong with us
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except Exception as error:  # noqa: BLE001 -- usage errors of click have no common public base; the rest is re-raised
+        if not hasattr(error, "format_message"):
+            raise
+        print(f"error: {error.format_message()}\nmend: see `green --help`", file=sys.stderr)  # noqa: T201 -- as above
+        code = USAGE_EXIT
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,67 @@
+"""`green ingest PATH...`: what would be read, as what, and what would be refused and why."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from green.cli import Common, app
+from green.cli.runner import configured, progress, show, show_json
+from green.errors import InputError, Where
+
+if TYPE_CHECKING:
+    from green.config import Config
+
+
+@app.command(epilog="Example: green ingest logs/ more-logs/")
+def ingest(
+    context: typer.Context,
+    paths: Annotated[list[Path], typer.Argument(help="folders of logs")],
+    as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,  # noqa: FBT002 -- a flag
+) -> None:
+    """Read logs without writing anything, and show what each file is to us."""
+    common: Common = context.obj
+    config = configured(common)
+    found = [_one(config, path) for path in paths]
+    if as_json:
+        show_json(found)
+        return
+    from green.output.text import table  # noqa: PLC0415 -- rich, only for a table
+
+    for result in found:
+        show(f"{result['path']}: {len(result['runs'])} runs, {len(result['files'])} files read")
+        rows = [[f["file"], f["reader"] or "-", ", ".join(f["refused"]) or "read"] for f in result["files"]]
+        show(table(["file", "read as", "refused"], rows).rstrip("\n"))
+        for ending, count in sorted(result["not_opened"].items()):
+            show(f"not opened: {count} x {ending}")
+
+
+def _one(config: Config, path: Path) -> dict[str, Any]:
+    """Ingest one folder into a temporary place and say what came of each file."""
+    from green import ingest as reading  # noqa: PLC0415 -- --help should not pay for DuckDB
+    from green import stages  # noqa: PLC0415 -- likewise
+    from green.index import scan  # noqa: PLC0415 -- likewise
+
+    if not path.exists():
+        raise InputError(f"no such folder: {path}", where=Where(str(path)), mend="check the path")
+    root = path if path.is_dir() else path.parent
+    scanned = scan(root)
+    sources = {s: files for s, files in scanned.sources.items() if path.is_dir() or any(f[0] == path.name for f in files)}
+    with tempfile.TemporaryDirectory(prefix="green-") as folder, progress(f"reading {path}", len(sources)) as tick:
+        out = Path(folder)
+        own = config.model_copy(update={"logs": str(root.resolve())})
+        reading.ingest(own, sources, settings="", out=out / "ingest" / "all", cache=out / "cache", progress=tick)
+        with stages.connect() as con:
+            for name in ("run", "inputs", "rejects"):
+                stages.bind(con, name, stages.files_of(name, out, ["all"]))
+            runs = [row[0] for row in con.execute("SELECT run_id FROM run ORDER BY 1").fetchall()]
+            files = con.execute(
+                "SELECT i.file, i.reader, list(DISTINCT r.reason || CASE WHEN r.line IS NULL THEN '' ELSE ' (line '"
+                " || r.line || ')' END || ': ' || r.detail ORDER BY 1) FILTER (WHERE r.file IS NOT NULL)"
+                " FROM inputs i LEFT JOIN rejects r USING (file) GROUP BY ALL ORDER BY 1"
+            ).fetchall()
+    rows = [{"file": file, "reader": reader, "refused": list(refused or [])} for file, reader, refused in files]
+    return {"path": str(path), "runs": runs, "files": rows, "not_opened": dict(scanned.skipped)}

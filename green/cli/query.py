@@ -1,0 +1,83 @@
+"""`green query "SQL"`: read the store with plain SQL, safely."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from green.cli import Common, app
+from green.cli.runner import show, show_json, store_of
+from green.errors import UsageError
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+@app.command(epilog='Example: green query "SELECT run_id, energy_kwh FROM runs ORDER BY energy_kwh DESC"')
+def query(
+    context: typer.Context,
+    sql: Annotated[str, typer.Argument(help="a SELECT over the views: runs, by_project, violations, lineage ...")],
+    as_json: Annotated[bool, typer.Option("--json", help="one array, an object a row")] = False,  # noqa: FBT002 -- a flag
+    as_csv: Annotated[bool, typer.Option("--csv", help="RFC 4180 with a header")] = False,  # noqa: FBT002 -- a flag
+) -> None:
+    """Run one read-only query on the store; no file and no network can be reached from it."""
+    common: Common = context.obj
+    from green.audit import store  # noqa: PLC0415 -- --help should not pay for DuckDB
+
+    with store.reader(store_of(common)) as con:
+        con.execute("SET enable_external_access = false")
+        con.execute("SET lock_configuration = true")
+        names, rows = _run(con, sql)
+    if as_json:
+        show_json([dict(zip(names, map(_plain, row), strict=True)) for row in rows])
+    elif as_csv:
+        writer = csv.writer(sys.stdout)
+        writer.writerow(names)
+        writer.writerows([["" if value is None else _plain(value) for value in row] for row in rows])
+    else:
+        from green.output.text import table  # noqa: PLC0415 -- rich, only for a table
+
+        show(table(names, [["" if value is None else str(_plain(value)) for value in row] for row in rows]).rstrip("\n"))
+
+
+def _run(con: duckdb.DuckDBPyConnection, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+    import duckdb  # noqa: PLC0415 -- as above
+
+    try:
+        statements = con.extract_statements(sql)
+        if len(statements) != 1:
+            raise UsageError(f"{len(statements)} statements given", mend="one SELECT a query")
+        result = con.execute(statements[0])
+        names = [column[0] for column in result.description or []]
+        return names, result.fetchall()
+    except duckdb.Error as error:
+        raise UsageError(
+            str(error).strip().splitlines()[0], mend="`SELECT * FROM duckdb_columns()` lists tables and columns"
+        ) from error
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 -- any value of DuckDB
+    """Make a value JSON: times ISO 8601 UTC, decimals numbers, not-finite numbers null."""
+    from datetime import date, datetime, timezone  # noqa: PLC0415 -- beside their one use
+    from decimal import Decimal  # noqa: PLC0415 -- likewise
+    from math import isfinite  # noqa: PLC0415 -- likewise
+
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            return value.isoformat()
+        utc = value.astimezone(timezone.utc)
+        return utc.strftime("%Y-%m-%dT%H:%M:%S" + (".%f" if utc.microsecond else "") + "Z")
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, float):
+        return value if isfinite(value) else None
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    return value if value is None or isinstance(value, bool | int | str) else str(value)

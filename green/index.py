@@ -1,0 +1,140 @@
+"""From a folder of logs to shards: one scan at parse time, whose cost does not depend on the content.
+
+A source is a run's folder (it holds `run.yaml` or `run.json`), the `*.green.jsonl` of one folder
+together, or any other single file. Sources go to shards by the hash of their path, so that a new
+log never moves another, and a shard's index file is written only if its text changed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+
+from green.errors import InputError, Where
+
+RECORDS = ("run.yaml", "run.json")
+NATIVE = ".green.jsonl"
+OPENED = frozenset(
+    ".csv .tsv .txt .log .json .jsonl .yaml .parquet .prom .out .benchmark".split()  # noqa: SIM905 -- reads as the contract lists them
+)
+PACKED = (".gz", ".zst")
+OURS = frozenset({"results", "audit", ".snakemake"})
+
+File = tuple[str, int, int | str]  # path below logs, bytes, mtime in ns or sha256 of the content
+
+
+@dataclass
+class Scan:
+    """What lies below logs: sources by path, and the files that nobody will open."""
+
+    sources: dict[str, list[File]] = field(default_factory=dict)
+    skipped: Counter[str] = field(default_factory=Counter)
+
+
+def opened(name: str, folder: str) -> bool:
+    """Tell whether a file is opened at all, by its ending; recognition is by content, later."""
+    for ending in PACKED:
+        name = name.removesuffix(ending)
+    ending = os.path.splitext(name)[1].lower()  # noqa: PTH122 -- a name, not a path
+    return ending in OPENED or (not ending and "mlruns" in folder.split("/"))
+
+
+def scan(logs: Path, *, fingerprint: str = "mtime", work: Path | None = None) -> Scan:
+    """Walk `logs` once and group its files into sources; symbolic links to folders are not followed."""
+    if not logs.is_dir():
+        raise InputError(
+            f"logs: no such folder: {os.path.relpath(logs)}",
+            where=Where(os.path.relpath(logs)),
+            mend="set `logs:` in config.yaml, or --config logs=FOLDER",
+        )
+    ours = {os.path.join(work or Path.cwd(), name) for name in OURS}  # noqa: PTH118 -- compared with scandir's text
+    found = Scan()
+    _walk(str(logs), "", None, found, fingerprint, ours)
+    for files in found.sources.values():
+        files.sort()
+    return found
+
+
+def _walk(folder: str, below: str, owner: str | None, found: Scan, fingerprint: str, ours: set[str]) -> None:  # noqa: PLR0913 -- a recursion's state
+    entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    if any(entry.name in RECORDS and entry.is_file() for entry in entries):
+        owner = below or "."
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        path = f"{below}/{entry.name}" if below else entry.name
+        if entry.is_dir(follow_symlinks=False):
+            if entry.path not in ours:
+                _walk(entry.path, path, owner, found, fingerprint, ours)
+        elif not opened(entry.name, below) or not entry.is_file():
+            found.skipped[os.path.splitext(entry.name)[1] or "(none)"] += 1  # noqa: PTH122 -- a name, not a path
+        else:
+            native = (below or ".") if entry.name.removesuffix(".gz").endswith(NATIVE) else None
+            source = owner or native or path
+            found.sources.setdefault(source, []).append((path, *_print(entry, fingerprint)))
+
+
+def _print(entry: os.DirEntry[str], fingerprint: str) -> tuple[int, int | str]:
+    """Return size and fingerprint of a file: its mtime, or its content where mtimes are not kept."""
+    stat = entry.stat()
+    if fingerprint == "content":
+        with open(entry.path, "rb") as stream:  # noqa: PTH123 -- a name of undecodable bytes stays usable
+            return stat.st_size, digest_of(stream)
+    return stat.st_size, stat.st_mtime_ns
+
+
+def digest_of(stream: object) -> str:
+    """Return the sha256 of an open file."""
+    from hashlib import file_digest  # noqa: PLC0415 -- only content fingerprints and ingest pay for it
+
+    return file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]  # any binary file
+
+
+def shard_of(source: str, shards: int) -> str:
+    """Return the shard of a source: the first hex digits of sha256(path below logs)."""
+    digits = {1: 0, 16: 1, 256: 2}[shards]
+    return sha256(os.fsencode(source)).hexdigest()[:digits] or "all"
+
+
+def write_text(path: Path, text: str) -> bool:
+    """Write a small file atomically, and only if its text changed; tell whether it did."""
+    try:
+        if path.read_text(encoding="utf-8") == text:
+            return False
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
+    return True
+
+
+def write_index(found: Scan, folder: Path, *, shards: int, allow_empty: bool = False) -> list[str]:
+    """Write one index file a shard below `folder`, remove those of empty shards, return the shards."""
+    if not found.sources and not allow_empty:
+        raise InputError(
+            "logs: no log and no run record found"
+            + (f" ({sum(found.skipped.values())} files of other kinds were left)" if found.skipped else ""),
+            mend="point `logs:` at the folder with your logs; `allow_empty: true` if none is meant",
+        )
+    parts: dict[str, dict[str, list[File]]] = {}
+    for source in sorted(found.sources):
+        parts.setdefault(shard_of(source, shards), {})[source] = found.sources[source]
+    names = sorted(parts)
+    for name in names:
+        write_text(folder / f"{name}.json", json.dumps(parts[name], indent=0) + "\n")
+    keep = {f"{name}.json" for name in names}
+    for stale in sorted(folder.glob("*.json")) if folder.is_dir() else []:
+        if stale.name not in keep:
+            stale.unlink()
+    return names
+
+
+def read_index(path: Path) -> dict[str, list[File]]:
+    """Read one shard's index file."""
+    raw: dict[str, list[list[str | int]]] = json.loads(path.read_text(encoding="utf-8"))
+    return {source: [tuple(file) for file in files] for source, files in raw.items()}  # type: ignore[misc]

@@ -1,0 +1,216 @@
+"""A run record (`run.yaml`) and its parts, checked at the edge; nothing here is ever filled in.
+
+Quantities are written with their unit and kept as (value, low, high) in the stored unit: W, kWh, s,
+h, kgCO2e, L, USD. What a record does not say stays None, for unknown is not a default.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from green import units
+
+MAX_NAME = 500
+
+
+class Kind(StrEnum):
+    """What a run is for."""
+
+    TRAINING = "training"
+    TUNING = "tuning"
+    EVALUATION = "evaluation"
+    INFERENCE = "inference"
+    OTHER = "other"
+
+
+class Status(StrEnum):
+    """How a run ended; a planned one has not happened yet."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    KILLED = "killed"
+    PLANNED = "planned"
+
+
+def _quantity(unit: str) -> Any:  # noqa: ANN401 -- an annotated type, which mypy takes from the alias below
+    """Make the type of a quantity that is stored in `unit`; a bad one is the error BAD_UNIT."""
+
+    def read(raw: object) -> units.Quantity:
+        if isinstance(raw, units.Quantity):
+            return raw
+        if isinstance(raw, bool) or not isinstance(raw, str | int | float | dict):
+            raise PydanticCustomError("bad_unit", "not a quantity")
+        try:
+            return units.parse(raw, unit)
+        except units.BadQuantity as error:
+            raise PydanticCustomError("bad_unit", "{text}", {"text": str(error)}) from error
+
+    example = {"W": "330 W", "kWh": "27 kWh", "1": 1.2, "s": "12 h", "h": "6 y"}.get(unit, f"1.5 {unit}")
+    schema = WithJsonSchema(
+        {"type": ["string", "number", "object"], "description": f"a quantity in {unit}", "examples": [example]}
+    )
+    return Annotated[units.Quantity, BeforeValidator(read), schema, PlainSerializer(str, return_type=str)]
+
+
+def _name(raw: object) -> str:
+    if not isinstance(raw, str | int | float) or isinstance(raw, bool):
+        raise PydanticCustomError("bad_value", "not a name")
+    text = str(raw).strip()
+    if not text or len(text) > MAX_NAME:
+        raise PydanticCustomError("bad_value", "a name has 1 to {most} characters", {"most": MAX_NAME})
+    return text
+
+
+def _moment(raw: object) -> datetime:
+    try:
+        moment = raw if isinstance(raw, datetime) else datetime.fromisoformat(str(raw).strip())
+    except ValueError as error:
+        raise PydanticCustomError(
+            "bad_value", "not a time | write ISO 8601, as in 2026-10-01T08:00:00Z"
+        ) from error
+    if not 2000 <= moment.year < 2100:  # noqa: PLR2004 -- the years of the contract (docs/records.md)
+        raise PydanticCustomError("bad_value", "outside the years 2000 to 2099")
+    return moment
+
+
+def _pue(raw: units.Quantity) -> units.Quantity:
+    if raw.value < 1 or (raw.low is not None and raw.low < 1):
+        raise PydanticCustomError("bad_value", "a PUE is at least 1 (ISO/IEC 30134-2)")
+    return raw
+
+
+def _share(raw: units.Quantity) -> units.Quantity:
+    if not 0 < raw.value <= 1:
+        raise PydanticCustomError("bad_value", "a share is above 0 and at most 1")
+    return raw
+
+
+if TYPE_CHECKING:
+    Power = Energy = Seconds = Hours = Carbon = Ratio = Pue = Share = units.Quantity
+    Money = Tariff = Intensity = WaterPerEnergy = Memory = units.Quantity
+else:
+    Power = _quantity("W")
+    Energy = _quantity("kWh")
+    Seconds = _quantity("s")
+    Hours = _quantity("h")
+    Carbon = _quantity("kgCO2e")
+    Ratio = _quantity("1")
+    Money = _quantity("USD")
+    Tariff = _quantity("USD/kWh")
+    Intensity = _quantity("gCO2e/kWh")
+    WaterPerEnergy = _quantity("L/kWh")
+    Memory = _quantity("GB")
+    Pue = Annotated[Ratio, AfterValidator(_pue)]
+    Share = Annotated[Ratio, AfterValidator(_share)]
+
+Name = Annotated[str, BeforeValidator(_name)]
+Moment = Annotated[datetime, BeforeValidator(_moment)]
+
+
+class Part(BaseModel):
+    """The base of all parts of a record: unknown keys are mistakes, and nothing changes later."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Cost(Part):
+    """What a run costs: a price of a device-hour, or else a tariff of electricity."""
+
+    device_hour: Money | None = None
+    tariff: Tariff | None = None
+
+
+class Device(Part):
+    """One entry of hardware: `count` equal devices."""
+
+    device: Name
+    component: Literal["gpu", "cpu", "memory", "rest", "host"] | None = None
+    count: Annotated[int, Field(ge=1, le=10_000_000)] = 1
+    average_power: Power | None = None
+    rated_power: Power | None = None
+    load: Share | None = None
+    embodied: Carbon | None = None
+    lifetime: Hours | None = None
+    utilisation: Share | None = None
+    share: Share | None = None
+
+
+class Site(Part):
+    """Where a run happens: the grid, the building, its water."""
+
+    name: Name | None = None
+    region: Name | None = None
+    timezone: Name | None = None
+    pue: Pue | None = None
+    intensity: Intensity | None = None
+    market_intensity: Intensity | None = None
+    wue: WaterPerEnergy | None = None
+    ewif: WaterPerEnergy | None = None
+
+
+class ConfiguredSite(Site):
+    """A site of config.yaml, which may also name its hardware and its prices."""
+
+    hardware: tuple[Device, ...] = ()
+    cost: Cost | None = None
+
+
+class DeclaredEnergy(Part):
+    """Energy measured or declared elsewhere: a total, or parts."""
+
+    total: Energy | None = None
+    gpu: Energy | None = None
+    cpu: Energy | None = None
+    memory: Energy | None = None
+    rest: Energy | None = None
+    basis: Literal["device", "host", "wall", "facility"] | None = None
+
+
+class Record(Part):
+    """`run.yaml`: what people say of a run."""
+
+    run_id: Name | None = None
+    project: Name | None = None
+    team: Name | None = None
+    model: Name | None = None
+    parameters: float | None = None
+    dataset_size: float | None = None
+    iterations: float | None = None
+    precision: Name | None = None
+    techniques: tuple[Name, ...] = ()
+    flops: float | None = None
+    kind: Kind | None = None
+    parent: Name | None = None
+    status: Status | None = None
+    started_at: Moment | None = None
+    ended_at: Moment | None = None
+    duration: Seconds | None = None
+    site: Site | None = None
+    cost: Cost | None = None
+    hardware: tuple[Device, ...] = ()
+    memory: Memory | None = None
+    energy: DeclaredEnergy | None = None
+    device_hours: Hours | None = None
+    functional_units: dict[str, Any] = Field(default_factory=dict)
+    metrics: dict[str, float] = Field(default_factory=dict)
+    labels: dict[str, Annotated[str, BeforeValidator(_name)]] = Field(default_factory=dict)
+
+
+_CPU = re.compile(r"\b(cpu|xeon|epyc|ryzen|threadripper|opteron|core\(tm\)|i[3579]-\d|graviton|altra|grace)\b", re.I)
+_HOST = re.compile(r"\b(server|dgx|poweredge|proliant|node|host|workstation|laptop)\b", re.I)
+_MEMORY = re.compile(r"\b(dram|ddr\d|dimm|memory|ram)\b", re.I)
+_REST = re.compile(r"\b(ssd|hdd|nvme|disk|switch|nic|storage)\b", re.I)
+
+
+def component_of(name: str) -> str:
+    """Tell which component a device is from its name; an accelerator where nothing says otherwise."""
+    for pattern, component in ((_HOST, "host"), (_CPU, "cpu"), (_MEMORY, "memory"), (_REST, "rest")):
+        if pattern.search(name):
+            return component
+    return "gpu"

@@ -1,0 +1,42 @@
+"""Forms of a judgement; each module has render(judgement) -> str. Here: making names harmless.
+
+Whoever writes a log chooses run ids and team names, so every form escapes them: a name must never
+become a terminal command, a workflow annotation, a table cell, HTML or a mention of a person.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from green.policy.judge import Verdict
+
+# The order in which people read verdicts: what needs them first.
+WORST_FIRST = ("error", "fail", "unknown", "at_risk", "warn", "waived", "pass")
+
+
+def plain(text: str, most: int = 300) -> str:
+    """Return text on one line without control, bidirectional or other invisible characters.
+
+    CI runners take `::` after blanks, and `##[` anywhere, for a command of theirs: both are spelled out.
+    """
+    shown = "".join(char if char.isprintable() else _spelled(char) for char in text)
+    shown = shown.replace("::", "\\x3a:").replace("##[", "\\x23#[")
+    return shown if len(shown) <= most else shown[: most - 1] + "…"
+
+
+def _spelled(char: str) -> str:
+    return " " if char in "\n\t" else char.encode("unicode_escape").decode("ascii")
+
+
+def worst_first(verdicts: Iterable[Verdict]) -> list[Verdict]:
+    """Sort verdicts for people; those of one sort stay in the order of policy and subject."""
+    rank = {name: index for index, name in enumerate(WORST_FIRST)}
+    return sorted(verdicts, key=lambda one: (rank[one.verdict], one.policy, one.subject))
+
+
+def counted(summary: dict[str, int]) -> str:
+    """Write how many verdicts of each sort there are."""
+    return ", ".join(f"{number} {name}" for name, number in summary.items() if number) or "no verdict"

@@ -1,0 +1,133 @@
+"""What the Snakefile needs at parse time: configuration, shard index, settings files, store identity.
+
+Everything that must trigger a job when it changes stands in a small file below `results/index`,
+written only if its text changed; Snakemake's own bookkeeping may be lost without harm.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from green import config as configuration
+from green import index, ingest, stages
+from green.errors import UsageError, Where
+from green.tables import INGEST
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from green.config import Config
+
+RESULTS = Path("results")
+INDEX = RESULTS / "index"
+LEFT = INDEX / "config.json"  # no input of a rule: it holds paths
+INGESTED = list(INGEST)  # the tables that the ingest rule gives
+RECEIPTS = (RESULTS / "audit.json", RESULTS / "check.json")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The shape of the pipeline: its shards, and the files outside results that rules list as inputs."""
+
+    shards: list[str]
+    factors: list[str]
+    series: list[str]
+    policies: list[str]
+
+
+def repository() -> Path:
+    """Return the folder that holds config.yaml, policies and the Snakefile of this green."""
+    return Path(__file__).resolve().parent.parent
+
+
+def layers(root: Path) -> list[Path]:
+    """Return the configuration files that apply without being named: the repository's, then the one here."""
+    return [path for path in (root / "config.yaml", Path("config.yaml").resolve()) if path.exists()]
+
+
+def from_snakemake(root: Path, given: Any, *, main: bool) -> tuple[Config, Plan]:  # noqa: ANN401 -- Snakemake's ConfigSettings
+    """Load the configuration as Snakemake was called, and plan; errors leave without a traceback."""
+    if root != repository():
+        raise UsageError(
+            "the Snakefile and the installed green are not of one repository",
+            where=Where(os.path.relpath(root)),
+            mend="run the snakemake of this repository's environment, or install this repository there",
+        )
+    config, value = configuration.load_with_value(
+        [*layers(root), *map(str, given.configfiles or ())], given.config or {}, root=root
+    )
+    if main:
+        index.write_text(LEFT, json.dumps(value, sort_keys=True, indent=1) + "\n")
+    return config, plan(config, main=main)
+
+
+def left() -> Config:
+    """Return the configuration that the main process left for its jobs."""
+    try:
+        return configuration.read_back(LEFT.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UsageError(
+            "no pipeline was planned here", where=Where(str(LEFT)), mend="`green stage` is run by snakemake"
+        ) from error
+
+
+def plan(config: Config, *, main: bool) -> Plan:
+    """Write the index (in the main process) or read what was written; the DAG depends on nothing else."""
+    shards_file = INDEX / "shards.txt"
+    if main:
+        found = index.scan(Path(config.logs), fingerprint=config.ingest.fingerprint)
+        shards = index.write_index(found, INDEX / "shard", shards=config.shards, allow_empty=config.allow_empty)
+        index.write_text(shards_file, "".join(f"{shard}\n" for shard in shards))
+        for name, text in settings(config).items():
+            index.write_text(INDEX / f"{name}.settings", text)
+        index.write_text(INDEX / "sources.txt", json.dumps(sorted(found.sources), indent=0) + "\n")
+        index.write_text(INDEX / "store", _identity(config) + "\n")
+    shards = shards_file.read_text(encoding="utf-8").split()
+    return Plan(shards, list(config.factors), list(config.emissions.series), _policies(config))
+
+
+def _identity(config: Config) -> str:
+    from green.audit.store import identity  # noqa: PLC0415 -- opens DuckDB, in the main process only
+
+    return identity(Path(config.store), RECEIPTS)
+
+
+def _policies(config: Config) -> list[str]:
+    from green.policy.load import files  # noqa: PLC0415 -- pulls pydantic models of policies in
+
+    folder = Path(config.policies)
+    return [str(file) for file in files(folder)] if folder.exists() else []
+
+
+def settings(config: Config) -> dict[str, str]:
+    """Return the text of each stage's settings file: its version and all that changes its result."""
+    of_stage = stages.settings_of(config)
+    site_keys = ("default_site", "sites", "teams", "projects", "ingest")
+    dumped = config.model_dump(mode="json", include=set(site_keys))
+    out = {"ingest": {"version": ingest.VERSION, "logs": Path(config.logs).name, "readers": _readers(), **dumped}}
+    for name, stage in stages.STAGES.items():
+        out[name] = {"version": stage.version, **of_stage[name]}
+    out["check"] = {"as_of": config.check.as_of}
+    out["report"] = config.report.model_dump(mode="json")
+    return {name: json.dumps(value, sort_keys=True, indent=0) + "\n" for name, value in out.items()}
+
+
+def _readers() -> list[str]:
+    """Name the readers and the versions of the packages that bring them: another reader reads anew."""
+    from importlib.metadata import entry_points  # noqa: PLC0415 -- beside its one use
+
+    points = entry_points(group="green.readers")
+    return sorted(f"{point.name} {point.dist.version if point.dist else ''}" for point in points)
+
+
+def config_digest(config: Config) -> str:
+    """Return the digest of what the configuration says, without the paths of a machine."""
+    from green.audit.ledger import digest  # noqa: PLC0415 -- beside its one use
+
+    body = config.model_dump(mode="json", exclude={"logs", "store", "policies", "factors"})
+    body["emissions"]["series"] = [os.path.basename(path) for path in config.emissions.series]  # noqa: PTH119 -- text
+    return digest(json.dumps(body, sort_keys=True))

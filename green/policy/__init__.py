@@ -1,0 +1,1 @@
+"""Policies: what an organisation allows, judged on facts; unknown is never pass."""

@@ -1,0 +1,236 @@
+"""Compile a policy to SQL over `fact` and `unit`: what this SQL says is the verdict, and is kept.
+
+SQL's three-valued logic is the language's own: a selector over a missing field is NULL, neither TRUE
+nor FALSE, and gives the verdict `unknown`. Each CASE asks for what is wrong before it can pass.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from green.policy import budget_sql
+from green.policy.bounds import read
+from green.policy.finding import LEAST_AMOUNT, MOST_AMOUNT
+from green.policy.metrics import METRICS, TIER, TIERS
+from green.policy.model import AllowPolicy, BudgetPolicy, Check, IntensityPolicy, Limit, LimitPolicy
+from green.policy.sql import (
+    FAULT,
+    NO_NUMBER,
+    broken,
+    double,
+    doubtful,
+    is_missing,
+    listed,
+    missing,
+    point,
+    problem,
+    quoted,
+    selected,
+    unbounded,
+)
+
+if TYPE_CHECKING:
+    from green.policy.finding import Moment
+    from green.policy.load import Loaded
+    from green.policy.metrics import Metric
+    from green.policy.model import RequirePolicy
+
+
+def compile_policy(loaded: Loaded, moment: Moment) -> str:
+    """Return the SQL that judges a policy: one row a subject, columns as in finding.COLUMNS."""
+    policy = loaded.policy
+    head = f"-- {policy.id}: {policy.title}\n"
+    if isinstance(policy, BudgetPolicy):
+        return head + budget_sql.budget(policy, loaded, moment)
+    if isinstance(policy, LimitPolicy | IntensityPolicy):
+        return head + _bounded(policy, loaded)
+    if isinstance(policy, AllowPolicy):
+        return head + _allow(policy)
+    return head + _require(policy)
+
+
+def _run(policy: LimitPolicy | IntensityPolicy | AllowPolicy | RequirePolicy, columns: list[str]) -> str:
+    """Select the runs of the current logs with what the policy needs of them."""
+    return f"""WITH run AS (
+  SELECT
+    run_id, where_file, where_line,
+    {FAULT.format(partition="run_id")} AS fault,
+    {selected(policy.select)} AS is_selected,
+    {missing(policy.select)} AS missing,
+    {("," + chr(10) + "    ").join(columns)}
+  FROM fact
+  WHERE is_current AND (is_counted OR error IS NOT NULL) AND status IS DISTINCT FROM 'planned'
+)"""
+
+
+def _rows(source: str, verdict: str, reason: str, named: str, numbers: str) -> str:
+    """Select one row a run; a run_id that comes twice is one error."""
+    return f""",
+judged AS (
+  SELECT *,
+    CASE
+      WHEN fault IS NOT NULL THEN 'error'
+      WHEN is_selected IS NULL THEN 'unknown'
+      {verdict}
+    END AS verdict
+  FROM {source}
+  WHERE is_selected IS DISTINCT FROM FALSE
+)
+SELECT
+  run_id AS subject,
+  verdict,
+  CASE
+    WHEN fault IS NOT NULL THEN fault
+    WHEN is_selected IS NULL THEN 'MISSING_FIELD'
+    {reason}
+  END AS reason,
+  {numbers},
+  1 AS runs,
+  CAST(verdict = 'unknown' AS INTEGER) AS unknown_runs,
+  CASE WHEN fault IS NOT NULL THEN '' WHEN is_selected IS NULL THEN missing ELSE {named} END AS named,
+  where_file,
+  where_line
+FROM judged
+QUALIFY row_number() OVER (
+  PARTITION BY run_id ORDER BY where_file NULLS LAST, where_line NULLS LAST, fault, missing
+) = 1
+ORDER BY subject
+"""
+
+
+def _bounded(policy: LimitPolicy | IntensityPolicy, loaded: Loaded) -> str:
+    bounds = loaded.bounds
+    assert bounds is not None  # noqa: S101 -- both kinds have bounds; this tells the type checker
+    metric = METRICS[policy.metric]
+    if isinstance(policy, LimitPolicy):
+        run = _run(policy, [*_numbers(metric), f"{problem(metric)} AS problem"])
+    else:
+        run = _intensity(policy, loaded)
+    limit = double
+    cases = [
+        "WHEN problem IS NOT NULL THEN 'unknown'",
+        f"WHEN {broken(bounds, limit)} THEN 'fail'",
+        f"WHEN {doubtful(bounds, limit)} THEN 'at_risk'",
+    ]
+    if bounds.warn_above is not None:
+        cases.append(f"WHEN value > {limit(bounds.warn_above)} THEN 'warn'")
+    known = "CASE WHEN verdict NOT IN ('error', 'unknown') THEN {0} END AS {0}"
+    numbers = ", ".join(known.format(name) for name in ("value", "low", "high"))
+    is_point = point() if metric.has_interval else "FALSE"
+    points = f"CAST(verdict NOT IN ('error', 'unknown') AND {is_point} AS INTEGER) AS points"
+    source = "run" if isinstance(policy, LimitPolicy) else "ratio"
+    reason = f"WHEN problem IS NOT NULL THEN problem WHEN verdict = 'at_risk' THEN {unbounded(bounds)}"
+    return run + _rows(source, "\n      ".join([*cases, "ELSE 'pass'"]), reason, "''", f"{numbers}, {points}")
+
+
+def _numbers(metric: Metric) -> list[str]:
+    return [
+        f"{metric.column} AS value",
+        f"{metric.low or NO_NUMBER} AS low",
+        f"{metric.high or NO_NUMBER} AS high",
+    ]
+
+
+def _intensity(policy: IntensityPolicy, loaded: Loaded) -> str:
+    """Divide each end of the interval by the amount; no amount, or none above 0, is unknown."""
+    metric = METRICS[policy.metric]
+    assert loaded.bounds is not None  # noqa: S101 -- an intensity has bounds; this tells the type checker
+    up, down, per_up, per_down = (f"CAST('{part!r}' AS DOUBLE)" for part in loaded.bounds.scale)
+    run = _run(policy, [*_numbers(metric), f"{problem(metric, has_most=True)} AS problem"])
+    parts = ",\n    ".join(
+        f"CASE WHEN problem IS NULL AND amount >= {LEAST_AMOUNT!r} THEN "
+        f"({name} * {up} / {down}) / (amount * {per_up} / {per_down}) END AS {name}"
+        for name in ("value", "low", "high")
+    )
+    return f"""{run},
+amount AS (  -- an amount that is stated twice is no amount
+  SELECT run_id, CASE WHEN count(*) = 1 THEN any_value(amount) END AS amount
+  FROM unit WHERE unit = {quoted(policy.per)} GROUP BY run_id
+),
+ratio AS (
+  SELECT run.run_id, where_file, where_line, fault, is_selected, missing,
+    {parts},
+    CASE
+      WHEN problem IS NOT NULL THEN problem
+      WHEN amount IS NULL THEN 'MISSING_FIELD'
+      WHEN NOT isfinite(amount) THEN 'NON_FINITE'
+      WHEN amount = 0 THEN 'ZERO_DENOMINATOR'
+      WHEN amount < 0 THEN 'NEGATIVE'
+      WHEN amount < {LEAST_AMOUNT!r} OR amount > {MOST_AMOUNT!r} THEN 'OUT_OF_RANGE'
+    END AS problem
+  FROM run LEFT JOIN amount ON run.run_id = amount.run_id
+)"""
+
+
+_NONE = ", ".join(f"{NO_NUMBER} AS {name}" for name in ("value", "low", "high")) + ", 0 AS points"
+
+
+def _allow(policy: AllowPolicy) -> str:
+    field, names = policy.field, listed(policy.allow)
+    if field == "hardware":
+        found = "string_agg(DISTINCT item, ', ' ORDER BY item) FROM unnest(hardware) AS cell(item)"
+        refused = f"(SELECT {found} WHERE item <> '' AND item NOT IN {names})"
+    else:
+        refused = f"CASE WHEN {field} <> '' AND {field} NOT IN {names} THEN {field} END"
+    columns = [f"{refused} AS refused", f"{is_missing(field)} AS is_missing"]
+    verdict = "WHEN refused IS NOT NULL THEN 'fail' WHEN is_missing THEN 'unknown' ELSE 'pass'"
+    named = f"CASE verdict WHEN 'fail' THEN refused WHEN 'unknown' THEN {quoted(field)} ELSE '' END"
+    return _run(policy, columns) + _rows(
+        "run", verdict, "WHEN verdict = 'unknown' THEN 'MISSING_FIELD'", named, _NONE
+    )
+
+
+def _require(policy: RequirePolicy) -> str:
+    checks = [part for check in policy.all for part in _check(check)]
+    columns = [
+        column
+        for index, (_, state, reason) in enumerate(checks)
+        for column in (f"{state} AS state_{index}", f"{reason} AS reason_{index}")
+    ]
+    order = ("fail", "unknown", "at_risk")
+    states = [f"state_{index}" for index in range(len(checks))]
+    verdict = " ".join(f"WHEN '{word}' IN ({', '.join(states)}) THEN '{word}'" for word in order)
+    reason = ", ".join(f"CASE WHEN {state} = verdict THEN reason_{i} END" for i, state in enumerate(states))
+    named = ", ".join(
+        f"CASE WHEN state_{index} = verdict THEN {quoted(label)} END"
+        for index, (label, _, _) in enumerate(checks)
+    )
+    return _run(policy, columns) + _rows(
+        "run",
+        f"{verdict} ELSE 'pass'",
+        f"WHEN verdict <> 'pass' THEN coalesce({reason}, NULL)",
+        f"CASE WHEN verdict = 'pass' THEN '' ELSE concat_ws(', ', {named}) END",
+        _NONE,
+    )
+
+
+def _check(check: Check) -> list[tuple[str, str, str]]:
+    """Return label, state and reason of each requirement."""
+    if check.present is not None:
+        return [
+            (name, f"CASE WHEN {is_missing(name)} THEN 'fail' ELSE 'pass' END", "'MISSING_FIELD'")
+            for name in check.present
+        ]
+    metric = METRICS[check.metric or TIER]
+    label = check_label(check)
+    if check.at_least is not None:
+        good, known = listed(TIERS[TIERS.index(check.at_least) :]), f"quality_tier IN {listed(TIERS)}"
+        state = f"CASE WHEN quality_tier IN {good} THEN 'pass' WHEN {known} THEN 'fail' ELSE 'unknown' END"
+        reason = f"CASE WHEN NOT coalesce({known}, FALSE) THEN {problem(metric, is_rank=True)} END"
+        return [(label, state, reason)]
+    bounds = read(Limit(max=check.max, min=check.min), metric.unit, metric.unit, ())
+    names = (metric.column, metric.low or NO_NUMBER, metric.high or NO_NUMBER)
+    state = (
+        f"CASE WHEN {problem(metric)} IS NOT NULL THEN 'unknown'"
+        f" WHEN {broken(bounds, double, names)} THEN 'fail'"
+        f" WHEN {doubtful(bounds, double, names)} THEN 'at_risk' ELSE 'pass' END"
+    )
+    return [(label, state, problem(metric))]
+
+
+def check_label(check: Check) -> str:
+    """Name a requirement on a metric, as its sentence does."""
+    if check.at_least is not None:
+        return f"{check.metric} at least {check.at_least}"
+    bounds = [("at least", check.min), ("at most", check.max)]
+    return f"{check.metric} " + " and ".join(f"{word} {raw}" for word, raw in bounds if raw is not None)

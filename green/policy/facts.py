@@ -1,0 +1,74 @@
+"""The relations that policies judge, `fact` and `unit`: their columns, and rows for cases and tests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from green.policy.metrics import METRICS, SELECTABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from duckdb import DuckDBPyConnection
+
+Row = dict[str, Any]  # a row of `fact` in Python; times are microseconds since 1970, UTC
+
+FACT: dict[str, str] = {
+    **dict.fromkeys(SELECTABLE, "VARCHAR"),
+    "labels": "MAP(VARCHAR, VARCHAR)",
+    "started_at": "TIMESTAMPTZ",
+    "ended_at": "TIMESTAMPTZ",
+    **{
+        column: "DOUBLE"
+        for metric in METRICS.values()
+        if metric.unit
+        for column in (metric.column, metric.low, metric.high)
+        if column is not None
+    },
+    "method": "VARCHAR",
+    "quality_tier": "VARCHAR",
+    "unknown_reasons": "VARCHAR[]",
+    "flags": "VARCHAR[]",
+    "hardware": "VARCHAR[]",
+    "is_current": "BOOLEAN",
+    "is_counted": "BOOLEAN",
+    "error": "VARCHAR",
+    "where_file": "VARCHAR",
+    "where_line": "INTEGER",
+}
+UNIT: dict[str, str] = {"run_id": "VARCHAR", "unit": "VARCHAR", "amount": "DOUBLE"}
+_TIMES = frozenset({"started_at", "ended_at"})
+
+
+def create(connection: DuckDBPyConnection) -> None:
+    """Create empty tables `fact` and `unit`."""
+    for table, columns in (("fact", FACT), ("unit", UNIT)):
+        listed = ", ".join(f"{name} {kind}" for name, kind in columns.items())
+        connection.execute(f"CREATE OR REPLACE TABLE {table} ({listed})")
+
+
+def insert(
+    connection: DuckDBPyConnection,
+    facts: Iterable[Mapping[str, Any]],
+    *,
+    units: Iterable[tuple[str, str, Any]] = (),
+) -> None:
+    """Insert rows; a column that a row lacks is NULL, except that runs are current and counted."""
+    slots = ", ".join(
+        "make_timestamptz(?)" if name in _TIMES else f"CAST(? AS {kind})" for name, kind in FACT.items()
+    )
+    for fact in facts:
+        row = {"is_current": True, "is_counted": True, **fact}
+        connection.execute(f"INSERT INTO fact VALUES ({slots})", [row.get(name) for name in FACT])
+    for unit in units:
+        connection.execute("INSERT INTO unit VALUES (?, ?, ?)", list(unit))
+
+
+def fetch(connection: DuckDBPyConnection) -> tuple[list[Row], list[tuple[str, str, float | None]]]:
+    """Read both relations as the reference evaluator takes them."""
+    listed = ", ".join(
+        f"CASE WHEN isfinite({name}) THEN epoch_us({name}) END" if name in _TIMES else name for name in FACT
+    )
+    rows = connection.execute(f"SELECT {listed} FROM fact").fetchall()
+    amounts = connection.execute("SELECT run_id, unit, amount FROM unit").fetchall()
+    return [dict(zip(FACT, row, strict=True)) for row in rows], [(str(r), str(u), a) for r, u, a in amounts]

@@ -1,0 +1,62 @@
+"""What an evaluator finds for one subject of a policy, before it is put into words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+Number = float | Decimal
+
+COLUMNS = (
+    "subject",
+    "verdict",
+    "reason",
+    "value",
+    "low",
+    "high",
+    "points",
+    "runs",
+    "unknown_runs",
+    "named",
+    "where_file",
+    "where_line",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One row of an evaluator; numbers are in the unit of the policy's bounds."""
+
+    subject: str
+    verdict: str
+    reason: str | None = None
+    value: Number | None = None
+    low: Number | None = None
+    high: Number | None = None
+    points: int = 0  # runs without an interval, judged as a point
+    runs: int = 1
+    unknown_runs: int = 0
+    named: str = ""  # what the sentence names: missing fields, values that are not allowed, unknown runs
+    where_file: str | None = None
+    where_line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When a judgement is made, in microseconds since 1970 (UTC); None where no fact has a time."""
+
+    as_of_us: int | None
+    since_us: int | None = None
+    no_history: bool = False
+
+
+UNATTRIBUTED = "(unattributed)"
+LONGEST_S = 1e10  # 317 years: a longer duration is no duration
+LEAST_AMOUNT = 1e-12  # functional units below this or above the next are out of range
+MOST_AMOUNT = 1e30
+NAMED_RUNS = 3  # how many unknown runs a budget names
+
+
+def escaped(name: str) -> str:
+    """Write a name inside a subject, so that `team=a,project=b` has one meaning."""
+    return name.replace("\\", "\\\\").replace(",", "\\,")

@@ -1,0 +1,200 @@
+"""Judge facts by policies: a pure function of facts, policies, as-of and the engine's version."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import green
+from green.policy import reference
+from green.policy.budget_sql import END_US
+from green.policy.compile import compile_policy
+from green.policy.facts import fetch
+from green.policy.finding import COLUMNS, Finding, Moment
+from green.policy.load import Loaded, PolicySet, digest_of
+from green.policy.model import BudgetPolicy, Enforcement, OnUnknown
+from green.policy.sentence import in_unit, sentence
+from green.policy.window import iso, read_as_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from duckdb import DuckDBPyConnection
+
+# The order of a roll-up: the worst first.
+VERDICTS = ("error", "fail", "unknown", "at_risk", "warn", "waived", "pass", "not_applicable")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One verdict for one subject of one policy, as `verdicts.json` has it."""
+
+    policy: str
+    title: str
+    subject: str
+    verdict: str
+    enforcement: str
+    metric: str | None
+    value: float | None
+    low: float | None
+    high: float | None
+    limit: float | None
+    unit: str | None
+    reason: str | None
+    message: str
+    mend: str
+    where_file: str | None
+    where_line: int | None
+    on_unknown: str  # not part of the record: it decides the exit code
+
+    def record(self) -> dict[str, Any]:
+        """Return the verdict as a JSON object with the keys of the contract, in their order."""
+        return {
+            "policy": self.policy,
+            "title": self.title,
+            "subject": self.subject,
+            "verdict": self.verdict,
+            "enforcement": self.enforcement,
+            "metric": self.metric,
+            "value": self.value,
+            "low": self.low,
+            "high": self.high,
+            "limit": self.limit,
+            "unit": self.unit,
+            "reason": self.reason,
+            "message": self.message,
+            "mend": self.mend,
+            "waiver": None,
+            "where": {"file": self.where_file, "line": self.where_line},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """All verdicts, sorted by policy and subject; what selected nothing stands apart in `idle`."""
+
+    as_of: str | None
+    digest: str
+    summary: dict[str, int]
+    verdicts: tuple[Verdict, ...]
+    idle: tuple[Verdict, ...]
+    policy_digest: str
+    no_history: bool
+
+    @property
+    def worst(self) -> str:
+        """Return the roll-up of all verdicts."""
+        return next((name for name in VERDICTS if self.summary[name]), "not_applicable")
+
+
+def judge(
+    connection: DuckDBPyConnection, policies: PolicySet, *, as_of: str = "latest", no_history: bool = False
+) -> Judgement:
+    """Judge the relations `fact` and `unit` by the compiled SQL of each policy."""
+    moment = moment_of(connection, as_of, no_history=no_history)
+
+    def compiled(loaded: Loaded) -> list[Finding]:
+        rows = connection.execute(compile_policy(loaded, moment)).fetchall()
+        return [Finding(**dict(zip(COLUMNS, row, strict=True))) for row in rows]
+
+    return conclude(policies, moment, compiled)
+
+
+def judge_by_reference(
+    connection: DuckDBPyConnection, policies: PolicySet, *, as_of: str = "latest", no_history: bool = False
+) -> Judgement:
+    """Judge the same facts by the reference evaluator: a second opinion, without SQL."""
+    moment = moment_of(connection, as_of, no_history=no_history)
+    facts, units = fetch(connection)
+    return conclude(policies, moment, lambda loaded: reference.evaluate(loaded, moment, facts, units))
+
+
+def moment_of(connection: DuckDBPyConnection, as_of: str, *, no_history: bool) -> Moment:
+    """Resolve as-of; `latest` is the latest end among the facts, so that no clock is read."""
+    query = f"SELECT min(end_us), max(end_us) FROM (SELECT {END_US} AS end_us FROM fact WHERE is_counted)"
+    first, last = connection.execute(query).fetchall()[0]
+    return Moment(last if as_of == "latest" else read_as_of(as_of), first, no_history)
+
+
+def conclude(policies: PolicySet, moment: Moment, evaluate: Callable[[Loaded], list[Finding]]) -> Judgement:
+    """Put findings into verdicts, count and sign them."""
+    verdicts: list[Verdict] = []
+    idle: list[Verdict] = []
+    for loaded in policies.policies:
+        findings = evaluate(loaded) or [_nothing(loaded, moment)]
+        for finding in findings:
+            target = idle if finding.verdict == "not_applicable" else verdicts
+            target.append(_verdict(loaded, finding, moment))
+    verdicts.sort(key=lambda one: (one.policy, one.subject, one.verdict))
+    summary = dict.fromkeys(VERDICTS, 0)
+    for verdict in [*verdicts, *idle]:
+        summary[verdict.verdict] += 1
+    as_of = None if moment.as_of_us is None else iso(moment.as_of_us)
+    signed = {
+        "as_of": as_of,
+        "verdicts": [verdict.record() for verdict in [*verdicts, *idle]],
+        "policies": policies.digest,
+        "engine": green.__version__,
+        "no_history": moment.no_history,
+    }
+    return Judgement(
+        as_of, digest_of(signed), summary, tuple(verdicts), tuple(idle), policies.digest, moment.no_history
+    )
+
+
+def _nothing(loaded: Loaded, moment: Moment) -> Finding:
+    """Say what it means that no run was found; a budget without history cannot tell."""
+    if loaded.policy.must_match:
+        return Finding("*", "error", "NO_MATCH", runs=0)
+    if isinstance(loaded.policy, BudgetPolicy) and moment.no_history:
+        return Finding("*", "unknown", "NO_HISTORY", runs=0)
+    return Finding("*", "not_applicable", runs=0)
+
+
+def _verdict(loaded: Loaded, finding: Finding, moment: Moment) -> Verdict:
+    policy, bounds = loaded.policy, loaded.bounds
+    limit = None
+    if bounds is not None:
+        limit = bounds.max if bounds.max is not None else bounds.min
+        limit = limit if limit is not None else bounds.warn_above
+    is_run = finding.where_file is not None
+    return Verdict(
+        policy=policy.id,
+        title=policy.title,
+        subject=finding.subject,
+        verdict=finding.verdict,
+        enforcement=loaded.enforcement.value,
+        metric=getattr(policy, "metric", None),
+        value=in_unit(finding.value, bounds),
+        low=in_unit(finding.low, bounds),
+        high=in_unit(finding.high, bounds),
+        limit=in_unit(limit, bounds),
+        unit=None if bounds is None else bounds.unit,
+        reason=finding.reason,
+        message=sentence(finding, loaded, moment),
+        mend=policy.mend,
+        where_file=finding.where_file if is_run else loaded.where.file,
+        where_line=finding.where_line if is_run else loaded.where.line or None,
+        on_unknown=loaded.on_unknown.value,
+    )
+
+
+def exit_code(judgement: Judgement, *, strict: bool = False) -> int:
+    """Return 0 compliant, 1 broken, 2 (strict) doubtful, 3 where a policy could not be judged."""
+    codes = {_code(verdict) for verdict in judgement.verdicts}
+    if 3 in codes:  # noqa: PLR2004 -- the exit code of an error, green.errors.UsageError
+        return 3
+    if 1 in codes:
+        return 1
+    return 2 if strict and 2 in codes else 0  # noqa: PLR2004 -- the exit code that docs/policies.md lists
+
+
+def _code(verdict: Verdict) -> int:
+    if verdict.verdict == "error":
+        return 3
+    is_broken = verdict.verdict == "fail" or (
+        verdict.verdict == "unknown" and verdict.on_unknown == OnUnknown.FAIL
+    )
+    if is_broken and verdict.enforcement != Enforcement.ADVISORY:
+        return 1
+    return 2 if is_broken or verdict.verdict in {"unknown", "at_risk", "warn"} else 0

@@ -1,0 +1,46 @@
+"""The texts that are made from the policies and committed: the JSON Schema, and the table of a bundle."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from green.policy.metrics import METRICS
+from green.policy.model import PolicyFile
+
+if TYPE_CHECKING:
+    from green.policy.load import PolicySet
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of a policy file."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **PolicyFile.model_json_schema(by_alias=True),
+        "title": "Green policies",
+    }
+
+
+def schema_text() -> str:
+    """Return the schema as `policies/schema.json` has it."""
+    return json.dumps(schema(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def policy_table(policies: PolicySet) -> str:
+    """Return the table of a policy set as `policies/README.md` has it."""
+    rows = [
+        f"| {one.policy.id} | {one.policy.kind} | {one.policy.title} | {one.enforcement.value} "
+        f"| {one.on_unknown.value} | {' '.join(one.policy.because.split())} |"
+        for one in policies.policies
+    ]
+    head = ["| id | kind | title | enforcement | unknown | because |", "|---|---|---|---|---|---|"]
+    return "\n".join([*head, *rows]) + "\n"
+
+
+def metric_table() -> str:
+    """Return the catalogue of metrics as `docs/policies.md` has it."""
+    rows = [
+        f"| `{one.name}` | {one.unit or 'rank'} | {'yes' if one.is_additive else 'no'} | {one.description} |"
+        for one in METRICS.values()
+    ]
+    return "\n".join(["| metric | unit | budgets | what it is |", "|---|---|---|---|", *rows]) + "\n"

@@ -1,0 +1,138 @@
+"""Readers turn the logs of other tools into readings, one file a format, behind one Protocol.
+
+A reader recognises a log by its content, never by its name alone, and tells a `Sink` what it
+found. It raises `Unreadable` where the file as a whole cannot be used; a bad line becomes
+`sink.reject(...)` and reading goes on. Third parties add a reader as an entry point of the group
+`green.readers` that names an object of this Protocol.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import tzinfo
+
+COMPONENTS = ("gpu", "cpu", "memory", "rest")
+HEAD_BYTES = 65_536
+
+
+class Unreadable(ValueError):
+    """The log as a whole cannot be used; the message is the reason, for `rejects`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """One log file, opened lazily; times without a zone are in `timezone`."""
+
+    path: str  # where the bytes are
+    shown: str  # path below logs, with "/", as it is printed
+    head: str  # the first 64 KiB, decoded, for recognition
+    encoding: str  # utf-8 | utf-16-le | utf-16-be | latin-1
+    timezone: tzinfo
+    zone_assumed: bool  # nobody said which zone naive times are in: UTC
+
+    def lines(self) -> Iterator[str]:
+        """Yield the decoded lines without their ends; undecodable bytes become U+FFFD, NULs stay."""
+        with open(self.path, encoding=self.encoding, errors="replace", newline="") as stream:  # noqa: PTH123 -- paths from os.scandir may hold undecodable bytes; Path adds nothing
+            if self.encoding != "latin-1" and stream.read(1) != "\ufeff":
+                stream.seek(0)
+            for line in stream:
+                yield line.rstrip("\r\n")
+
+    @property
+    def head_lines(self) -> list[str]:
+        """The lines of the head; the last may be cut."""
+        return self.head.lstrip("\ufeff").splitlines()
+
+
+@dataclass(slots=True)
+class Found:
+    """What a log says of one run; everything is optional and unknown where the log is silent."""
+
+    own_id: str | None = None  # the tool's own id, for formats that can hold many runs
+    line: int = 0  # where it stands in the log
+    started_at_us: int | None = None  # µs since 1970, UTC
+    ended_at_us: int | None = None
+    duration_s: float | None = None
+    project: str | None = None
+    status: str | None = None
+    region: str | None = None
+    pue: float | None = None
+    reported_kgco2e: float | None = None
+    flags: list[str] = field(default_factory=list)
+    units: Mapping[str, float] = field(default_factory=dict)
+    facts: Mapping[str, str | float | None] = field(default_factory=dict)
+
+
+class Sink(Protocol):
+    """Where a reader puts what it finds; run and series numbers are only valid in this file."""
+
+    def run(self, found: Found) -> int:
+        """Open a run of this file and return its number."""
+
+    def series(  # noqa: PLR0913 -- a sensor has that many properties, and all are keywords
+        self,
+        run: int,
+        device: str,
+        component: str,
+        *,
+        name: str | None = None,
+        uuid: str | None = None,
+        wraps_at_j: float | None = None,
+    ) -> int:
+        """Open a series of readings of one device of a run and return its number."""
+
+    def sample(self, series: int, t_us: int, power_w: float | None, energy_j: float | None, line: int) -> None:
+        """Add a reading; None or not finite is a line with a time and no usable value.
+
+        Readings outside [0, 1 MW] and times outside 2000-2100 are rejected here, once for all readers.
+        """
+
+    def device(  # noqa: PLR0913 -- as above
+        self, run: int, device: str, component: str, *, name: str | None, count: float, line: int
+    ) -> None:
+        """Name hardware of the run that has no series of its own."""
+
+    def statement(  # noqa: PLR0913 -- as above
+        self,
+        run: int,
+        covers: Sequence[str],
+        energy_kwh: float | str,
+        *,
+        basis: str = "device",
+        method: str = "imported",
+        line: int,
+    ) -> None:
+        """Add energy that the tool computed itself."""
+
+    def reject(self, line: int | None, reason: str, detail: str = "", *, run: int | None = None) -> None:
+        """Record a line (or, with None, the file) that was not read, and why."""
+
+
+class Reader(Protocol):
+    """One format of log."""
+
+    name: str  # as in `green readers` and the entry point
+    title: str  # one line for people
+    holds_many: bool  # one file may hold many runs, so ids are always <path>#<own id>
+
+    def recognises(self, log: Log) -> bool:
+        """Tell from the head whether the log is of this format; never raises."""
+
+    def read(self, log: Log, sink: Sink) -> None:
+        """Read the whole log into the sink."""
+
+
+def readers() -> list[Reader]:
+    """Load every reader that is installed, in the order of their names."""
+    found = sorted(entry_points(group="green.readers"), key=lambda point: point.name)
+    return [point.load() for point in found]
+
+
+def recognise(log: Log, among: Sequence[Reader]) -> Reader | None:
+    """Return the one reader that recognises a log; None where none does."""
+    return next((reader for reader in among if reader.recognises(log)), None)

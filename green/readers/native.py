@@ -1,0 +1,248 @@
+"""Read the native power log, `*.green.jsonl`: a header line, readings, events and a footer."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import dataclass, field
+from datetime import UTC
+from typing import TYPE_CHECKING, Any
+
+from green.readers import Found, Unreadable
+from green.readers.parse import Clock, json_number, seconds_us, unix_us
+
+if TYPE_CHECKING:
+    from green.readers import Log, Sink
+
+COMPONENTS = {"gpu": "gpu", "cpu": "cpu", "dram": "memory", "storage": "rest", "host": "host"}
+STATUSES = frozenset({"completed", "failed", "killed"})
+RESERVED = frozenset({"t", "event", "format", "ended_at", "status", "exit_code"})
+MEASURED = frozenset({"counter", "sampled"})
+
+_FORMAT = re.compile(r'\{[^\n]{0,2000}?"format"\s*:\s*"green/')
+_KNOWN = re.compile(r"green/1(\.\d+)?", re.ASCII)
+
+
+def _object(text: str) -> dict[str, Any] | None:
+    """Return the JSON object of a line; None where it is none."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _moment_us(value: object, clock: Clock) -> int | None:
+    """Return a time of the header or the footer, ISO 8601 or Unix seconds."""
+    if isinstance(value, str):
+        found = clock.us(value)
+        return seconds_us(value) if found is None else found
+    return unix_us(value)
+
+
+@dataclass(slots=True)
+class _Session:
+    """What the header, the events and the footer say; the readings follow in a second pass."""
+
+    header: dict[str, Any]
+    footer: dict[str, Any] = field(default_factory=dict)
+    units: dict[str, float] = field(default_factory=dict)
+
+
+def _amounts(event: dict[str, Any]) -> dict[str, float]:
+    """Return the functional units that a count event adds."""
+    numbers = {unit: json_number(amount) for unit, amount in event.items() if unit not in RESERVED}
+    return {unit: n for unit, n in numbers.items() if n is not None and 0 <= n < math.inf}
+
+
+def _session(log: Log) -> _Session:
+    """Read all but the readings."""
+    lines = log.lines()
+    session = _Session(_header(_object(next(lines, ""))))
+    for text in lines:
+        if '"event"' not in text and '"ended_at"' not in text:
+            continue
+        found = _object(text) or {}
+        if found.get("event") == "count":
+            for unit, amount in _amounts(found).items():
+                session.units[unit] = session.units.get(unit, 0.0) + amount
+        elif "ended_at" in found:
+            session.footer = found
+    return session
+
+
+def _header(found: dict[str, Any] | None) -> dict[str, Any]:
+    """Check the header; the whole log hangs on it."""
+    if found is None:
+        raise Unreadable("CUT_HEADER")
+    if not _KNOWN.fullmatch(str(found.get("format"))):
+        raise Unreadable("UNSUPPORTED_FORMAT")
+    if found.get("clock", "utc") != "utc":
+        raise Unreadable("CLOCK_NOT_UTC")
+    return found
+
+
+def _found(session: _Session, clock: Clock) -> Found:
+    """Say what is known of the run before its first reading."""
+    header, footer = session.header, session.footer
+    host = _text(header.get("host"))
+    methods = {str(s.get("method")) for s in _sensors(header) if s.get("method") is not None}
+    flags = [] if footer else ["NO_FOOTER"]
+    return Found(
+        own_id=_text(header.get("run_id")),
+        line=1,
+        started_at_us=_moment_us(header.get("started_at"), clock),
+        ended_at_us=_moment_us(footer.get("ended_at"), clock),
+        project=_text(header.get("project")),
+        status=_status(footer),
+        flags=[*flags, "MODELLED_SENSOR"] if methods - MEASURED else flags,
+        units=session.units,
+        facts={"host": host} if host else {},
+    )
+
+
+def _status(footer: dict[str, Any]) -> str | None:
+    """Return how the run ended; a log without a footer was killed with its run."""
+    if not footer:
+        return "killed"
+    status, exit_code = _text(footer.get("status")), json_number(footer.get("exit_code"))
+    if status in STATUSES:
+        return status
+    if exit_code is None:
+        return None
+    return "completed" if exit_code == 0 else "failed"
+
+
+def _sensors(header: dict[str, Any]) -> list[dict[str, Any]]:
+    listed = header.get("sensors")
+    return [sensor for sensor in listed if isinstance(sensor, dict)] if isinstance(listed, list) else []
+
+
+def _devices(session: _Session, sink: Sink, run: int) -> list[dict[str, dict[str, Any]]]:
+    """Group the sensors by device: what a sensor reads → the sensor.
+
+    A power sensor and a counter of one kind with one uuid are one device, so that it is not counted twice.
+    """
+    devices: list[dict[str, dict[str, Any]]] = []
+    by_uuid: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
+    taken: set[str] = set()
+    for sensor in _sensors(session.header):
+        sensor_id, kind, uuid = _text(sensor.get("id")), _text(sensor.get("kind")), _text(sensor.get("uuid"))
+        reads = _text(sensor.get("reads"))
+        is_known = kind in COMPONENTS and reads in ("power_w", "energy_j")
+        if (
+            sensor_id is None
+            or kind is None
+            or reads is None
+            or not is_known
+            or sensor_id in RESERVED | taken
+        ):
+            sink.reject(1, "BAD_SENSOR", json.dumps(sensor)[:200], run=run)
+            continue
+        taken.add(sensor_id)
+        device = by_uuid.get((kind, uuid)) if uuid else None
+        if device is None or reads in device:
+            device = {}
+            devices.append(device)
+        device[reads] = sensor
+        if uuid:
+            by_uuid.setdefault((kind, uuid), device)
+    return devices
+
+
+class _Reading:
+    """The state of the second pass, over the readings."""
+
+    def __init__(self, session: _Session, clock: Clock, sink: Sink) -> None:
+        self.sink = sink
+        self.run = sink.run(_found(session, clock))
+        self.series: list[tuple[int, str | None, str | None]] = []  # series, id of its power, of its counter
+        self.known = set(RESERVED)
+        for device in _devices(session, sink, self.run):
+            sensor_ids = {reads: str(sensor["id"]) for reads, sensor in device.items()}
+            self.known.update(sensor_ids.values())
+            sensor = next(iter(device.values()))
+            wraps_at_j = json_number(device.get("energy_j", {}).get("wraps_at_j"))
+            number = sink.series(
+                self.run,
+                str(sensor["id"]),
+                COMPONENTS[sensor["kind"]],
+                name=_text(sensor.get("name")),
+                uuid=_text(sensor.get("uuid")),
+                wraps_at_j=wraps_at_j if wraps_at_j is not None and 0 < wraps_at_j < math.inf else None,
+            )
+            self.series.append((number, sensor_ids.get("power_w"), sensor_ids.get("energy_j")))
+
+    def record(self, record: dict[str, Any], line: int) -> None:
+        """Read one line after the header."""
+        if "event" in record:
+            if record["event"] == "count" and not _amounts(record):
+                self.sink.reject(line, "BAD_COUNT", json.dumps(record)[:80], run=self.run)
+        elif "format" in record:
+            self.sink.reject(line, "SECOND_HEADER", "read on with the sensors of the first", run=self.run)
+        elif "ended_at" not in record:
+            self.reading(record, line)
+
+    def reading(self, record: dict[str, Any], line: int) -> None:
+        """Read the values of one moment; a sensor that is not in the line was not asked then."""
+        t_us = unix_us(record.get("t"))
+        if t_us is None:
+            self.sink.reject(line, "BAD_TIME", str(record.get("t"))[:80], run=self.run)
+            return
+        for series, power_id, counter_id in self.series:
+            if power_id in record or counter_id in record:
+                power_w, energy_j = (
+                    self.value(record, sensor_id, line) for sensor_id in (power_id, counter_id)
+                )
+                self.sink.sample(series, t_us, power_w, energy_j, line)
+        for unknown in sorted(record.keys() - self.known):
+            self.known.add(unknown)  # said once
+            self.sink.reject(line, "UNKNOWN_SENSOR", unknown[:80], run=self.run)
+
+    def value(self, record: dict[str, Any], sensor_id: str | None, line: int) -> float | None:
+        """Return what a sensor read; null where the meter could not read it."""
+        written = None if sensor_id is None else record.get(sensor_id)
+        number = json_number(written)
+        if written is not None and number is None:
+            self.sink.reject(line, "BAD_VALUE", f"{sensor_id}: {written!r}"[:80], run=self.run)
+        return number
+
+
+class Native:
+    """The reader of the native power log."""
+
+    name = "native"
+    title = "native power log, *.green.jsonl"
+    holds_many = False
+
+    def recognises(self, log: Log) -> bool:
+        """Tell by the header's format, also of versions that are refused with a reason."""
+        return _FORMAT.match(log.head.lstrip("\ufeff")) is not None
+
+    def read(self, log: Log, sink: Sink) -> None:
+        """Read the log up to where it was cut."""
+        reading = _Reading(_session(log), Clock(UTC), sink)
+        half: tuple[int, str] | None = (
+            None  # a line that is no JSON is half a line only where nothing follows
+        )
+        for number, text in enumerate(log.lines(), 1):
+            if number == 1 or not text.strip():
+                continue
+            if half is not None:
+                sink.reject(half[0], "BAD_LINE", half[1], run=reading.run)
+                half = None
+            record = _object(text)
+            if record is None:
+                half = (number, text[:80])
+            else:
+                reading.record(record, number)
+        if half is not None:
+            sink.reject(half[0], "CUT", half[1], run=reading.run)
+
+
+READER = Native()

@@ -1,0 +1,249 @@
+"""Read the CSV that `nvidia-smi --query-gpu=timestamp,power.draw,... --format=csv` writes."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from green.readers import Found, Unreadable
+from green.readers.parse import Clock, power_w, split_cells
+
+if TYPE_CHECKING:
+    from green.readers import Log, Sink
+
+# `power.draw` is what most logs hold; since driver 530 it is the average on some devices and the
+# instant value on others, so a log with all three keeps to the one that all tools read.
+POWER = ("power.draw", "power.draw.average", "power.draw.instant")
+DEVICE = (("uuid", "gpu_uuid"), ("index",), ("pci.bus_id", "gpu_bus_id"))  # the first that is there tells
+NAME = ("name", "gpu_name")
+HEAD_LINES = 64
+TOLD_APART = 0.4  # two GPUs in one log without a device column share every second time
+
+_COLUMN = re.compile(r"\s*([a-z][a-z0-9_.]*)\s*(?:[\[(]\s*([^\])]*?)\s*[\])])?\s*", re.IGNORECASE)
+_OWN = re.compile(  # columns that no other tool names so, which tell a log without power from a stranger
+    r"power\.\w+(\.\w+)?|utilization\.(gpu|memory)|memory\.(used|free|total)|temperature\.(gpu|memory)"
+    r"|clocks\..+|pstate|fan\.speed|pci\.bus_id|gpu_uuid|enforced\.power\.limit|clocks_\w+\..+"
+)
+_TIME = re.compile(r"\s*\d{4}/\d\d/\d\d \d\d:\d\d:\d\d(\.\d+)?\s*", re.ASCII)
+_WATTS = re.compile(r"\s*\d+(\.\d+)? m?W\s*", re.ASCII)
+_ABSENT = re.compile(r"\s*(\[.*\]|N/A|)\s*")  # [N/A], [Not Supported], [Unknown Error] ...
+_UUID = re.compile(r"\s*(GPU|MIG)-[0-9a-f-]{36}\s*")
+_BUS = re.compile(r"\s*[0-9A-Fa-f]{8}:[0-9A-Fa-f]{2}:[0-9A-Fa-f]{2}\.[0-9A-Fa-f]\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """Which column is what."""
+
+    width: int
+    time: int | None
+    power: int | None
+    unit: str  # of power cells that have none
+    devices: tuple[tuple[str, int], ...]  # kind and column, the best first
+    name: int | None
+
+
+def _from_header(cells: list[str]) -> _Layout | None:
+    """Read a header; None where the cells are none."""
+    columns: dict[str, tuple[int, str]] = {}
+    for number, cell in enumerate(cells):
+        match = _COLUMN.fullmatch(cell.strip("\ufeff"))
+        if match is not None:
+            columns.setdefault(match[1].lower(), (number, match[2] or "W"))
+    has_time = "timestamp" in columns
+    power = next((columns[name] for name in POWER if name in columns), None)
+    if power is None and not (has_time and any(_OWN.fullmatch(name) for name in columns)):
+        return None
+    devices = [
+        (names[0], columns[name][0]) for names in DEVICE for name in names if name in columns
+    ]  # fmt: skip
+    return _Layout(
+        width=len(cells),
+        time=columns["timestamp"][0] if has_time else None,
+        power=None if power is None else power[0],
+        unit="W" if power is None else power[1],
+        devices=tuple(devices),
+        name=next((columns[name][0] for name in NAME if name in columns), None),
+    )
+
+
+def _from_cells(rows: list[list[str]]) -> _Layout | None:
+    """Find the columns of a log without a header by what their cells look like."""
+    width = len(rows[0])
+    columns = list(zip(*(row for row in rows if len(row) == width), strict=True))
+    power = [
+        number
+        for number, column in enumerate(columns)
+        if any(map(_WATTS.fullmatch, column))
+        and all(_WATTS.fullmatch(c) or _ABSENT.fullmatch(c) for c in column)
+    ]
+    if len(power) != 1:  # the draw and its limit look alike: which is which would be a guess
+        return None
+    devices = [
+        (kind, number)
+        for kind, looks in (("uuid", _UUID), ("pci.bus_id", _BUS))
+        for number, column in enumerate(columns)
+        if all(map(looks.fullmatch, column))
+    ]
+    return _Layout(width, 0, power[0], "W", tuple(devices), None)
+
+
+def _layout(log: Log) -> _Layout | None:
+    """Find the columns in the head of a log; None where it is no log of nvidia-smi."""
+    lines = [line for line in log.head_lines[:HEAD_LINES] if line.strip()]
+    rows = [split_cells(line) or [""] for line in lines]
+    for number, cells in enumerate(
+        rows[:2]
+    ):  # a stray line may stand before the header, or a header in other words
+        header = _from_header(cells)
+        if header is not None:
+            return header
+        if _TIME.fullmatch(cells[0]):
+            whole = rows[number:-1] or rows[number:]  # the last line of a head may be cut
+            return _from_cells([row for row in whole if _TIME.fullmatch(row[0])])
+    return None
+
+
+def _flags(log: Log, layout: _Layout) -> list[str]:
+    """Say what a reader of the figures must know of this log."""
+    flags = ["ASSUMED_UTC"] if log.zone_assumed else []
+    if layout.time is not None and not layout.devices:
+        rows = [split_cells(line) for line in log.head_lines[:HEAD_LINES]]
+        times = Counter(row[layout.time].strip() for row in rows if len(row) == layout.width)
+        if times.total() - len(times) >= max(2, TOLD_APART * times.total()):
+            flags.append("DEVICES_NOT_TOLD_APART")  # one series stands for several devices: energy is too low
+    return flags
+
+
+class _Reading:
+    """The state of reading one log."""
+
+    def __init__(self, log: Log, sink: Sink) -> None:
+        layout = _layout(log)
+        if layout is None:
+            raise Unreadable("NOT_NVIDIA_SMI")
+        self.layout = layout  # of the first header, or of the cells; every header that is met replaces it
+        self.sink = sink
+        self.clock = Clock(log.timezone)
+        self.run = sink.run(Found(line=1, flags=_flags(log, layout)))
+        self.devices: dict[str, int] = {}  # device → series
+        self.seen: dict[str, int] = {}  # first device cell as written → series: the fast way
+        self.warned: set[str] = set()
+
+    def line(self, number: int, text: str) -> None:
+        """Read one line."""
+        cells = split_cells(text)
+        layout = self.layout
+        if len(cells) != layout.width or layout.time is None:
+            self.odd(number, text, cells)
+            return
+        t_us = self.clock.us(cells[layout.time])
+        if t_us is None:
+            self.odd(number, text, cells)
+            return
+        series = self.seen.get(cells[layout.devices[0][1]] if layout.devices else "")
+        if series is None:
+            series = self.find(layout, cells)
+            if series is None:
+                self.sink.reject(number, "UNKNOWN_DEVICE", text[:80], run=self.run)
+                return
+        power: float | None = None
+        if layout.power is not None:
+            power = power_w(cells[layout.power], layout.unit)
+            if power is None:
+                self.sink.reject(number, "UNREADABLE_POWER", cells[layout.power].strip()[:80], run=self.run)
+        self.sink.sample(series, t_us, power, None, number)
+
+    def find(self, layout: _Layout, cells: list[str]) -> int | None:
+        """Return the series of a line's device, opened where it is new; None where the line does not say."""
+        device, uuid = ("", None) if layout.devices else ("gpu0", None)
+        for kind, column in layout.devices:
+            cell = cells[column].strip()
+            if not _ABSENT.fullmatch(cell):
+                device = f"gpu{cell}" if kind == "index" else cell
+                uuid = cell if kind == "uuid" else None
+                break
+        if not device:
+            return None
+        series = self.devices.get(device)
+        if series is None:
+            name = None if layout.name is None else cells[layout.name].strip()
+            name = None if name is None or _ABSENT.fullmatch(name) else name
+            series = self.sink.series(self.run, device, "gpu", name=name, uuid=uuid)
+            self.devices[device] = series
+        first = cells[layout.devices[0][1]] if layout.devices else ""
+        if not layout.devices or not _ABSENT.fullmatch(first):
+            self.seen[first] = series
+        return series
+
+    def odd(self, number: int, text: str, cells: list[str]) -> None:
+        """Take a line that is no reading: a header, also in the middle of the log, or a reject."""
+        if not text.strip():
+            return
+        header = _from_header(cells)
+        if header is not None:
+            self.layout = header
+            self.seen.clear()
+            if header.time is None:
+                self.warn("NO_TIME_COLUMN", text)
+            if header.power is None:
+                self.warn("NO_POWER_COLUMN", text)
+        elif len(cells) != self.layout.width:
+            detail = f"{len(cells)} cells under {self.layout.width} columns"
+            self.sink.reject(number, "CELL_COUNT", detail, run=self.run)
+        elif self.layout.time is not None:  # without times the log was rejected as a whole
+            self.sink.reject(number, "BAD_TIME", cells[self.layout.time].strip()[:80], run=self.run)
+
+    def warn(self, reason: str, header: str) -> None:
+        """Reject the log as a whole, once; the run stays and its energy is unknown."""
+        if reason not in self.warned:
+            self.warned.add(reason)
+            self.sink.reject(None, reason, header[:200], run=self.run)
+
+    def last(self, number: int, text: str, before: str, *, is_ended: bool) -> None:
+        """Read the last line, which may have been cut within its last cell."""
+        ends = [re.sub(r"\d", "0", line.rpartition(",")[2].partition(".")[2]) for line in (before, text)]
+        is_like = ends[0] == ends[1] or text.rstrip().endswith("]")
+        if is_ended or is_like or not before or _from_header(split_cells(before)) is not None:
+            self.line(number, text)
+        else:
+            self.sink.reject(number, "CUT", text[:80], run=self.run)
+
+
+def _is_ended(path: str) -> bool:
+    """Tell whether the last line of a file has its end; UTF-16 ends with two bytes a character."""
+    with open(path, "rb") as stream:  # noqa: PTH123 -- paths from os.scandir may hold undecodable bytes; Path adds nothing
+        size = stream.seek(0, os.SEEK_END)
+        stream.seek(max(0, size - 2))
+        return b"\n" in stream.read()
+
+
+class NvidiaSmi:
+    """The reader of nvidia-smi logs."""
+
+    name = "nvidia_smi"
+    title = "nvidia-smi --query-gpu CSV"
+    holds_many = False
+
+    def recognises(self, log: Log) -> bool:
+        """Tell by the header, or by nvidia-smi's own time format beside one column of watts."""
+        return _layout(log) is not None
+
+    def read(self, log: Log, sink: Sink) -> None:
+        """Read every line; the last is held back, for it may be cut."""
+        reading = _Reading(log, sink)
+        before, held = "", ""
+        number = 0
+        line = reading.line
+        for number, text in enumerate(log.lines(), 1):
+            if number > 1:
+                line(number - 1, held)
+            before, held = held, text
+        if number:
+            reading.last(number, held, before, is_ended=_is_ended(log.path))
+
+
+READER = NvidiaSmi()

@@ -1,0 +1,134 @@
+"""Read `run.yaml` leniently: a bad field is a reject and unknown, the rest of the record still counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from green import units, yaml
+from green.errors import UsageError
+from green.model import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MOST_MISTAKES = 100
+CODES = {"bad_unit": "BAD_UNIT", "extra_forbidden": "UNKNOWN_KEY"}
+
+
+@dataclass(slots=True)
+class Mistake:
+    """One field that could not be used."""
+
+    line: int
+    reason: str
+    detail: str
+
+
+@dataclass(slots=True)
+class ReadRecord:
+    """A record, where it stands, and what of it could not be used."""
+
+    record: Record
+    file: str
+    line_of: dict[str, int] = field(default_factory=dict)
+    mistakes: list[Mistake] = field(default_factory=list)
+    functional_units: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def reasons(self) -> list[str]:
+        """The reason codes of its mistakes, each once."""
+        return sorted({mistake.reason for mistake in self.mistakes})
+
+
+def read(path: str, shown: str) -> ReadRecord:
+    """Read the record at `path`; `shown` is its path below logs."""
+    try:
+        document = yaml.load(Path(path), shown=shown)
+    except UsageError as error:
+        line = error.where.line if error.where else 1
+        return ReadRecord(Record(), shown, mistakes=[Mistake(line, "NOT_YAML", error.what)])
+    if not isinstance(document.value, dict):
+        what = "empty" if document.value is None else "not a mapping"
+        return ReadRecord(Record(), shown, mistakes=[Mistake(1, "EMPTY_RECORD", f"the record is {what}")])
+    out = ReadRecord(Record(), shown)
+    out.record = _validate(document, out.mistakes)
+    out.functional_units = _counts(document, out)
+    keys = ("energy", "hardware", "duration", "site", "started_at")
+    out.line_of = {key: document.where(key).line for key in keys if key in document.value}
+    for number in range(len(out.record.hardware)):
+        out.line_of[f"hardware[{number}]"] = document.where("hardware", number).line
+    return out
+
+
+def _validate(document: yaml.Document, mistakes: list[Mistake]) -> Record:
+    """Drop each field that is wrong until the record holds; at worst nothing of it is left."""
+    value = document.value
+    for _ in range(MOST_MISTAKES):
+        try:
+            return Record.model_validate(value)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            path = _path(value, first["loc"])
+            mistakes.append(_mistake(document, path, dict(first)))
+            value = _without(value, path)
+    mistakes.append(Mistake(1, "BAD_RECORD", f"more than {MOST_MISTAKES} mistakes"))
+    return Record()
+
+
+def _path(value: Any, location: tuple[int | str, ...]) -> tuple[int | str, ...]:  # noqa: ANN401 -- plain YAML values
+    """Keep of pydantic's location what is a path in the document (it adds names of union members)."""
+    path: list[int | str] = []
+    for step in location:
+        known = (isinstance(value, dict) and step in value) or (isinstance(value, list) and isinstance(step, int))
+        if not known:
+            break
+        path.append(step)
+        value = value[step]
+    return tuple(path)
+
+
+def _mistake(document: yaml.Document, path: tuple[int | str, ...], error: dict[str, Any]) -> Mistake:
+    name = ".".join(map(str, path))
+    detail = f"{name}: {str(error['msg']).partition(' | ')[0]}"
+    if error["type"] == "extra_forbidden":
+        near = get_close_matches(str(path[-1]), sorted(Record.model_fields), n=1)
+        detail = f"unknown key {name}" + (f"; did you mean {near[0]}?" if near else "")
+    return Mistake(document.where(*path).line, CODES.get(error["type"], "BAD_VALUE"), detail[:200])
+
+
+def _without(value: Any, path: tuple[int | str, ...]) -> Any:  # noqa: ANN401 -- plain YAML values
+    """Copy a value without what stands at `path`; an item of a list goes as a whole if it is the mistake."""
+    if not path:
+        return {}
+    head, rest = path[0], path[1:]
+    if isinstance(value, list):
+        items = list(value)
+        items[int(head) : int(head) + 1] = [_without(value[int(head)], rest)] if rest else []
+        return items
+    items_by_key = dict(value)
+    if rest:
+        items_by_key[head] = _without(value[head], rest)
+    else:
+        del items_by_key[head]
+    return items_by_key
+
+
+def _counts(document: yaml.Document, out: ReadRecord) -> dict[str, float]:
+    """Read the functional units: a number, or a text such as "300 Gtoken"."""
+    counts: dict[str, float] = {}
+    for unit, raw in out.record.functional_units.items():
+        try:
+            text = isinstance(raw, str)
+            amount = float(units.parse(raw, units.singular(unit) if text else "1").value)
+        except units.BadQuantity as error:
+            line = document.where("functional_units", unit).line
+            detail = f"functional_units.{unit}: {str(error).partition(' | ')[0]}"
+            out.mistakes.append(Mistake(line, "BAD_UNIT", detail))
+            continue
+        counts[unit] = amount
+    return counts

@@ -1,0 +1,250 @@
+"""Where readers put what they find: one `FileSink` a log, which bounds, checks and keeps it.
+
+Samples go straight to a text file (DuckDB turns it into typed, sorted Parquet in one pass), so that
+a log of any length is read in bounded memory; everything else is small and kept as rows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from green.readers import Found
+
+FIRST_US = 946_684_800_000_000  # 2000-01-01
+LAST_US = 4_102_444_800_000_000  # 2100-01-01
+MOST_W = 1_000_000.0
+GAP_FACTOR = 10
+MOST_GAP_US = 3_600_000_000
+MOST_INTERVALS = 65_536
+BUFFER_ROWS = 8_192
+
+
+class Intervals:
+    """The positive intervals of a series, as a histogram: exact until it would grow without bound.
+
+    Beyond 65,536 distinct lengths it keeps milliseconds, then tenths of a second, and so on; the
+    result depends on the intervals alone, never on their order.
+    """
+
+    __slots__ = ("counts", "step_us")
+
+    def __init__(self) -> None:
+        self.counts: Counter[int] = Counter()
+        self.step_us = 1
+
+    def coarsen(self) -> None:
+        """Round to the next step until the histogram is small again."""
+        while len(self.counts) > MOST_INTERVALS:
+            self.step_us = 1_000 if self.step_us == 1 else self.step_us * 100
+            merged: Counter[int] = Counter()
+            for length, count in self.counts.items():
+                merged[max(length // self.step_us * self.step_us, self.step_us)] += count
+            self.counts = merged
+
+    def merge(self, other: Intervals) -> None:
+        """Take the intervals of another log of the same device in."""
+        self.counts.update(other.counts)
+        self.step_us = max(self.step_us, other.step_us)
+        self.coarsen()
+
+    def max_gap_us(self) -> int | None:
+        """Return 10 × the median, at most an hour; None where no two readings have different times."""
+        if not self.counts:
+            return None
+        total = sum(self.counts.values())
+        ranks = ((total - 1) // 2, total // 2)
+        lengths = sorted(self.counts)
+        seen, found = 0, []
+        for length in lengths:
+            seen += self.counts[length]
+            while len(found) < len(ranks) and seen > ranks[len(found)]:
+                found.append(length)
+        return min(GAP_FACTOR * sum(found) // 2, MOST_GAP_US)
+
+
+@dataclass(slots=True)
+class Series:
+    """One device's readings in one log."""
+
+    number: int
+    run: int
+    device: str
+    component: str
+    name: str | None
+    uuid: str | None
+    wraps_at_j: float | None
+    first_us: int | None = None
+    last_us: int | None = None
+    previous_us: int | None = None
+    previous_j: float | None = None
+    offset_j: float = 0.0
+    samples: int = 0
+    intervals: Intervals = field(default_factory=Intervals)
+
+
+@dataclass(slots=True)
+class Statement:
+    """Energy that the tool computed itself."""
+
+    run: int
+    covers: tuple[str, ...]
+    energy_kwh: str
+    basis: str
+    method: str
+    line: int
+
+
+@dataclass(slots=True)
+class Hardware:
+    """A device that a log names and does not meter."""
+
+    run: int
+    device: str
+    component: str
+    name: str | None
+    count: float
+    line: int
+
+
+@dataclass(slots=True)
+class Reject:
+    """Lines that were not read, and why."""
+
+    line: int | None
+    lines: int
+    reason: str
+    detail: str
+
+
+class SampleFile:
+    """The text file that all samples of a shard go to; series are numbered through it."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+        self.series = 0
+        self.rows: list[str] = []
+
+    def flush(self) -> None:
+        """Write what is buffered."""
+        self.stream.write("".join(self.rows))
+        self.rows.clear()
+
+
+class FileSink:
+    """What one log yields; see `green.readers.Sink` for the meaning of each method."""
+
+    def __init__(self, samples: SampleFile, most_rejects: int) -> None:
+        self.samples = samples
+        self.most_rejects = most_rejects
+        self.runs: list[Found] = []
+        self.all_series: list[Series] = []
+        self.statements: list[Statement] = []
+        self.hardware: list[Hardware] = []
+        self.rejects: list[Reject] = []
+        self.more: dict[str, Reject] = {}
+
+    def run(self, found: Found) -> int:
+        """Open a run of this file."""
+        self.runs.append(found)
+        return len(self.runs) - 1
+
+    def series(  # noqa: PLR0913 -- the Protocol's arguments
+        self,
+        run: int,
+        device: str,
+        component: str,
+        *,
+        name: str | None = None,
+        uuid: str | None = None,
+        wraps_at_j: float | None = None,
+    ) -> int:
+        """Open a series of readings of one device."""
+        series = Series(self.samples.series, run, device, component, name, uuid, wraps_at_j)
+        self.samples.series += 1
+        self.all_series.append(series)
+        return len(self.all_series) - 1
+
+    def sample(self, series: int, t_us: int, power_w: float | None, energy_j: float | None, line: int) -> None:
+        """Add a reading, or reject it; its time counts for the run's head and tail either way."""
+        if not FIRST_US <= t_us < LAST_US:
+            self.reject(line, "TIME_OUT_OF_RANGE", "outside the years 2000 to 2099")
+            return
+        own = self.all_series[series]
+        if own.first_us is None or own.last_us is None:
+            own.first_us = own.last_us = t_us
+        elif t_us > own.last_us:
+            own.last_us = t_us
+        elif t_us < own.first_us:
+            own.first_us = t_us
+        if power_w is not None and not 0.0 <= power_w <= MOST_W:  # NaN fails both comparisons
+            self.reject(line, "POWER_OUT_OF_RANGE" if math.isfinite(power_w) else "NOT_A_NUMBER", repr(power_w)[:40])
+            power_w = None
+        if energy_j is not None:
+            energy_j = self._counter(own, energy_j, line)
+        if power_w is None and energy_j is None:
+            return
+        if own.previous_us is not None and t_us > own.previous_us:
+            counts = own.intervals.counts
+            counts[t_us - own.previous_us] += 1
+            if len(counts) > MOST_INTERVALS:
+                own.intervals.coarsen()
+        own.previous_us = t_us
+        own.samples += 1
+        rows = self.samples.rows
+        power = "" if power_w is None else repr(power_w)
+        energy = "" if energy_j is None else repr(energy_j)
+        rows.append(f"{own.number},{t_us},{power},{energy}\n")
+        if len(rows) >= BUFFER_ROWS:
+            self.samples.flush()
+
+    def _counter(self, own: Series, energy_j: float, line: int) -> float | None:
+        """Unwrap a counter that wraps at a known value; any other fall is a reset, left to SQL."""
+        if not (math.isfinite(energy_j) and 0.0 <= energy_j <= 9e12):  # noqa: PLR2004 -- what 64 bits of microjoule hold
+            self.reject(line, "NOT_A_NUMBER", repr(energy_j)[:40])
+            return None
+        if own.wraps_at_j is not None and own.previous_j is not None and energy_j < own.previous_j:
+            own.offset_j += own.wraps_at_j
+        own.previous_j = energy_j
+        return energy_j + own.offset_j
+
+    def device(  # noqa: PLR0913 -- the Protocol's arguments
+        self, run: int, device: str, component: str, *, name: str | None, count: float, line: int
+    ) -> None:
+        """Name hardware that has no series of its own."""
+        self.hardware.append(Hardware(run, device, component, name, count, line))
+
+    def statement(  # noqa: PLR0913 -- the Protocol's arguments
+        self,
+        run: int,
+        covers: Sequence[str],
+        energy_kwh: float | str,
+        *,
+        basis: str = "device",
+        method: str = "imported",
+        line: int,
+    ) -> None:
+        """Add energy that the tool computed itself; not a positive number is a reject."""
+        try:
+            value = float(energy_kwh)
+        except ValueError:
+            value = math.nan
+        if not (math.isfinite(value) and 0.0 <= value <= 1e15):  # noqa: PLR2004 -- the world's electricity of 30 years
+            self.reject(line, "NOT_A_NUMBER", str(energy_kwh)[:40])
+            return
+        self.statements.append(Statement(run, tuple(covers), str(energy_kwh).strip(), basis, method, line))
+
+    def reject(self, line: int | None, reason: str, detail: str = "", *, run: int | None = None) -> None:
+        """Record a line that was not read; beyond the bound, lines of one reason share a row."""
+        del run  # all rejects of a file belong to its runs; kept in the Protocol for readers of many runs
+        if len(self.rejects) < self.most_rejects:
+            self.rejects.append(Reject(line, 1, reason, detail[:200]))
+        elif reason in self.more:
+            self.more[reason].lines += 1
+        else:
+            self.more[reason] = Reject(line, 1, reason, "this and later lines")

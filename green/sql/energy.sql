@@ -1,0 +1,553 @@
+-- energy.sql: power samples, counters and statements -> energy of each answer of a run, before PUE.
+--
+-- reads   samples(run_id, device_id, sampled_at, power_w, energy_j, max_gap_us), in that order
+--         run(run_id, started_at, ended_at, duration_s, device_hours_h)
+--         device(run_id, device_id, component, device_key, origin, file, line, count, share, ...)
+--         statement(run_id, answer, origin, method, covers, basis, energy_kwh, ...)
+--         factor(factor_id, quantity, subject_key, value, low, high)
+-- gives   energy(run_id, answer, from_at, to_at, energy_kwh, covered_s, uncovered_s, is_counted, ...)
+-- setting max_gap_us: the longest interval that two neighbouring samples may span, or NULL for 10 x the
+--         median of the device's own intervals
+--
+-- Trapezoid rule for power, difference for counters. A longer interval is not guessed: it is left out
+-- and counted as uncovered, and so are the head (from the run's start) and the tail (to its end). Times
+-- are whole microseconds, powers whole microwatts, sums HUGEINT: the same bits on any thread count.
+-- Samples must be sorted: it is checked in the same pass, and disorder is an error, for otherwise energy
+-- would go missing silently. Of all answers to "what did this component use" the best one counts; the
+-- others stay beside it.
+WITH power AS (
+    SELECT
+        run_id,
+        device_id,
+        epoch_us(sampled_at) AS t,
+        coalesce(CAST($max_gap_us AS BIGINT), max_gap_us) AS gap,
+        CAST(round(power_w * 1000000) AS BIGINT) AS p
+    FROM samples
+    WHERE power_w IS NOT NULL
+),
+
+power_interval AS (
+    SELECT
+        run_id,
+        device_id,
+        t,
+        gap,
+        p,
+        CASE WHEN same THEN lag(t) OVER () END AS t0,
+        CASE WHEN same THEN lag(p) OVER () END AS p0
+    FROM (
+        SELECT
+            *,
+            lag(run_id) OVER () = run_id AND lag(device_id) OVER () = device_id AS same
+        FROM power
+    )
+),
+
+counter AS (
+    SELECT
+        run_id,
+        device_id,
+        epoch_us(sampled_at) AS t,
+        CAST(round(energy_j * 1000000) AS BIGINT) AS e
+    FROM samples
+    WHERE energy_j IS NOT NULL
+),
+
+counter_interval AS (
+    SELECT
+        run_id,
+        device_id,
+        t,
+        e,
+        CASE WHEN same THEN lag(t) OVER () END AS t0,
+        CASE WHEN same THEN lag(e) OVER () END AS e0
+    FROM (
+        SELECT
+            *,
+            lag(run_id) OVER () = run_id AND lag(device_id) OVER () = device_id AS same
+        FROM counter
+    )
+),
+
+-- One row an hour: an interval belongs to the hour that it ends in; those that straddle one are set aside.
+power_hour AS (
+    SELECT
+        run_id,
+        device_id,
+        CASE WHEN t0 IS NULL THEN t // 3600000000 ELSE (t - 1) // 3600000000 END AS hour,
+        coalesce(sum(CAST(p0 + p AS HUGEINT) * (t - t0)) FILTER (
+            WHERE t - t0 BETWEEN 0 AND gap AND t0 // 3600000000 = (t - 1) // 3600000000
+        ), 0) AS e2,
+        coalesce(sum(t - t0) FILTER (
+            WHERE t - t0 BETWEEN 0 AND gap AND t0 // 3600000000 = (t - 1) // 3600000000
+        ), 0) AS covered_us,
+        coalesce(sum(t - t0) FILTER (WHERE t - t0 > gap), 0) AS uncovered_us,
+        count(*) FILTER (WHERE t - t0 > gap) AS gaps,
+        count(*) FILTER (WHERE t < t0) AS disorder,
+        count(*) FILTER (WHERE t = t0) AS duplicates,
+        count(*) FILTER (WHERE t0 IS NULL) AS starts,
+        min(t) AS first_t,
+        max(t) AS last_t,
+        list({'t0': t0, 't': t, 'p0': p0, 'p': p}) FILTER (
+            WHERE t - t0 BETWEEN 1 AND gap AND t0 // 3600000000 < (t - 1) // 3600000000
+        ) AS straddling
+    FROM power_interval
+    GROUP BY ALL
+),
+
+-- A counter runs on through a gap, so that no interval is too long; where it falls it was reset.
+counter_hour AS (
+    SELECT
+        run_id,
+        device_id,
+        CASE WHEN t0 IS NULL THEN t // 3600000000 ELSE (t - 1) // 3600000000 END AS hour,
+        coalesce(sum(CAST(e - e0 AS HUGEINT) * 2000000) FILTER (
+            WHERE e >= e0 AND t > t0 AND t0 // 3600000000 = (t - 1) // 3600000000
+        ), 0) AS e2,
+        coalesce(sum(t - t0) FILTER (
+            WHERE e >= e0 AND t > t0 AND t0 // 3600000000 = (t - 1) // 3600000000
+        ), 0) AS covered_us,
+        coalesce(sum(t - t0) FILTER (WHERE e < e0 AND t > t0), 0) AS uncovered_us,
+        count(*) FILTER (WHERE e < e0) AS gaps,
+        count(*) FILTER (WHERE t < t0) AS disorder,
+        count(*) FILTER (WHERE t = t0) AS duplicates,
+        count(*) FILTER (WHERE t0 IS NULL) AS starts,
+        min(t) AS first_t,
+        max(t) AS last_t,
+        list({'t0': t0, 't': t, 'e2': CAST(e - e0 AS HUGEINT) * 2000000}) FILTER (
+            WHERE e >= e0 AND t > t0 AND t0 // 3600000000 < (t - 1) // 3600000000
+        ) AS straddling
+    FROM counter_interval
+    GROUP BY ALL
+),
+
+-- The few covered intervals that straddle an hour: cut there, power linear between the two samples.
+power_crossing AS (
+    SELECT
+        run_id,
+        device_id,
+        hour,
+        CAST(round(
+            (p0 + (p - p0) * ((lo - t0) / (t - t0)) + p0 + (p - p0) * ((hi - t0) / (t - t0))) * (hi - lo)
+        ) AS HUGEINT) AS e2,
+        hi - lo AS covered_us
+    FROM (
+        SELECT
+            run_id,
+            device_id,
+            hour,
+            x.t0 AS t0,
+            x.t AS t,
+            x.p0 AS p0,
+            x.p AS p,
+            greatest(x.t0, hour * 3600000000) AS lo,
+            least(x.t, (hour + 1) * 3600000000) AS hi
+        FROM (
+            SELECT
+                run_id,
+                device_id,
+                x,
+                unnest(range(x.t0 // 3600000000, (x.t - 1) // 3600000000 + 1)) AS hour
+            FROM (
+                SELECT
+                    run_id,
+                    device_id,
+                    unnest(straddling) AS x
+                FROM power_hour
+                WHERE straddling IS NOT NULL
+            )
+        )
+    )
+),
+
+counter_crossing AS (
+    SELECT
+        run_id,
+        device_id,
+        hour,
+        -- the difference of two cuts of the whole, so that the parts sum to it exactly
+        CAST(e2 * (hi - t0) // (t - t0) - e2 * (lo - t0) // (t - t0) AS HUGEINT) AS e2,
+        hi - lo AS covered_us
+    FROM (
+        SELECT
+            run_id,
+            device_id,
+            hour,
+            x.t0 AS t0,
+            x.t AS t,
+            x.e2 AS e2,
+            greatest(x.t0, hour * 3600000000) AS lo,
+            least(x.t, (hour + 1) * 3600000000) AS hi
+        FROM (
+            SELECT
+                run_id,
+                device_id,
+                x,
+                unnest(range(x.t0 // 3600000000, (x.t - 1) // 3600000000 + 1)) AS hour
+            FROM (
+                SELECT
+                    run_id,
+                    device_id,
+                    unnest(straddling) AS x
+                FROM counter_hour
+                WHERE straddling IS NOT NULL
+            )
+        )
+    )
+),
+
+hourly AS (
+    SELECT
+        run_id,
+        device_id,
+        method,
+        hour,
+        CAST(sum(e2) AS HUGEINT) AS e2,
+        CAST(sum(covered_us) AS BIGINT) AS covered_us
+    FROM (
+        SELECT run_id, device_id, 'sampled' AS method, hour, CAST(e2 AS HUGEINT) AS e2, covered_us FROM power_hour
+        UNION ALL
+        SELECT run_id, device_id, 'sampled', hour, e2, covered_us FROM power_crossing
+        UNION ALL
+        SELECT run_id, device_id, 'counter', hour, CAST(e2 AS HUGEINT), covered_us FROM counter_hour
+        UNION ALL
+        SELECT run_id, device_id, 'counter', hour, e2, covered_us FROM counter_crossing
+    )
+    GROUP BY ALL
+),
+
+-- What the samples say of a device by each method, with the order checked.
+series AS (
+    SELECT
+        run_id,
+        device_id,
+        method,
+        min(first_t) AS first_t,
+        max(last_t) AS last_t,
+        sum(uncovered_us) AS between_us,
+        sum(gaps) AS gaps,
+        sum(duplicates) AS duplicates,
+        CASE
+            WHEN sum(disorder) > 0 OR sum(starts) <> 1
+                THEN error('samples are not sorted by run_id, device_id, sampled_at')
+        END AS disorder
+    FROM (
+        SELECT run_id, device_id, 'sampled' AS method, uncovered_us, gaps, duplicates, disorder, starts, first_t, last_t
+        FROM power_hour
+        UNION ALL
+        SELECT run_id, device_id, 'counter', uncovered_us, gaps, duplicates, disorder, starts, first_t, last_t
+        FROM counter_hour
+    )
+    GROUP BY ALL
+),
+
+covered AS (
+    SELECT run_id, device_id, method, CAST(sum(covered_us) AS BIGINT) AS covered_us
+    FROM hourly
+    GROUP BY ALL
+),
+
+-- A counter counts where it covers (all but) what the samples cover: it has no sampling error.
+best_method AS (
+    SELECT
+        run_id,
+        device_id,
+        CASE
+            WHEN max(covered_us) FILTER (WHERE method = 'counter') > 0
+                AND max(covered_us) FILTER (WHERE method = 'counter')
+                >= 0.99 * coalesce(max(covered_us) FILTER (WHERE method = 'sampled'), 0)
+                THEN 'counter'
+            ELSE 'sampled'
+        END AS method
+    FROM covered
+    GROUP BY ALL
+),
+
+rating AS (
+    SELECT
+        subject_key,
+        max(coalesce(high, value)) AS rated_power_w,
+        arg_max(value, value) AS rated_value_w,
+        list(factor_id ORDER BY factor_id) AS factor_ids
+    FROM factor
+    WHERE quantity = 'rated_power'
+    GROUP BY ALL
+),
+
+accuracy AS (
+    SELECT subject_key, max(value) AS sensor_error, list(factor_id ORDER BY factor_id) AS factor_ids
+    FROM factor
+    WHERE quantity = 'sensor_error'
+    GROUP BY ALL
+),
+
+-- Each metered device: its head and tail, its rated power, its sensor's error.
+metered AS (
+    SELECT
+        d.run_id,
+        d.device_id,
+        d.component,
+        d.file,
+        d.line,
+        s.method,
+        b.method IS NOT DISTINCT FROM s.method AS is_best,
+        coalesce(r.started_at, d.first_at) AS from_at,
+        coalesce(r.ended_at, d.last_at) AS to_at,
+        s.gaps,
+        s.duplicates,
+        coalesce(c.covered_us, 0) AS covered_us,
+        coalesce(s.between_us, 0)
+        + greatest(coalesce(s.first_t, epoch_us(coalesce(r.ended_at, d.last_at)))
+        - epoch_us(coalesce(r.started_at, d.first_at)), 0)
+        + greatest(coalesce(epoch_us(coalesce(r.ended_at, d.last_at)) - s.last_t, 0), 0) AS uncovered_us,
+        coalesce(d.rated_power_high_w, d.rated_power_w, rating.rated_power_w) AS rated_power_w,
+        coalesce(own.sensor_error, usual.sensor_error) AS sensor_error,
+        list_concat(
+            CASE WHEN d.rated_power_w IS NULL THEN rating.factor_ids END, coalesce(own.factor_ids, usual.factor_ids)
+        ) AS factor_ids
+    FROM device AS d
+    INNER JOIN run AS r ON d.run_id = r.run_id
+    LEFT JOIN series AS s ON d.run_id = s.run_id AND d.device_id = s.device_id
+    LEFT JOIN covered AS c ON s.run_id = c.run_id AND s.device_id = c.device_id AND s.method = c.method
+    LEFT JOIN best_method AS b ON d.run_id = b.run_id AND d.device_id = b.device_id
+    LEFT JOIN rating ON d.device_key = rating.subject_key
+    LEFT JOIN accuracy AS own ON d.device_key = own.subject_key
+    LEFT JOIN accuracy AS usual ON usual.subject_key = 'default'
+    WHERE d.origin = 'log' AND (d.first_at IS NOT NULL OR s.method IS NOT NULL)
+),
+
+-- Energy that a record declares by power and time; a rated power counts only with its load.
+declared AS (
+    SELECT
+        d.run_id,
+        d.device_id,
+        d.component,
+        d.origin,
+        d.file,
+        d.line,
+        r.started_at,
+        r.ended_at,
+        coalesce(r.device_hours_h, d.count * r.duration_s / 3600.0) * d.share AS hours_h,
+        coalesce(d.average_power_w, coalesce(d.rated_power_w, rating.rated_value_w) * d.load) AS power_w,
+        CASE
+            WHEN d.average_power_w IS NOT NULL THEN coalesce(d.average_power_low_w, d.average_power_w)
+            ELSE coalesce(d.rated_power_low_w, d.rated_power_w, rating.rated_value_w) * coalesce(d.load_low, d.load)
+        END AS power_low_w,
+        CASE
+            WHEN d.average_power_w IS NOT NULL THEN coalesce(d.average_power_high_w, d.average_power_w)
+            ELSE coalesce(d.rated_power_high_w, d.rated_power_w, rating.rated_power_w) * coalesce(d.load_high, d.load)
+        END AS power_high_w,
+        CASE
+            WHEN d.average_power_w IS NULL AND d.rated_power_w IS NULL THEN rating.factor_ids ELSE []
+        END AS factor_ids
+    FROM device AS d
+    INNER JOIN run AS r ON d.run_id = r.run_id
+    LEFT JOIN rating ON d.device_key = rating.subject_key
+    WHERE d.origin IN ('hardware', 'site')
+),
+
+answer AS (
+    SELECT
+        run_id,
+        device_id || '/' || coalesce(method, 'none') AS answer,
+        'log' AS origin,
+        method,
+        CASE component WHEN 'host' THEN ['gpu', 'cpu', 'memory', 'rest'] ELSE [component] END AS covers,
+        0 AS rank,
+        is_best AND covered_us > 0 AS is_usable
+    FROM metered
+    UNION ALL
+    SELECT
+        run_id,
+        answer,
+        origin,
+        method,
+        covers,
+        CASE WHEN origin = 'energy' THEN 3 WHEN method = 'imported' THEN 1 ELSE 2 END,
+        energy_kwh IS NOT NULL
+    FROM statement
+    UNION ALL
+    SELECT
+        run_id,
+        device_id,
+        origin,
+        'declared',
+        CASE component WHEN 'host' THEN ['gpu', 'cpu', 'memory', 'rest'] ELSE [component] END,
+        CASE origin WHEN 'hardware' THEN 4 ELSE 5 END,
+        hours_h * power_w IS NOT NULL
+    FROM declared
+),
+
+usable AS (
+    SELECT run_id, answer, rank, len(covers) > 1 AS is_total, unnest(covers) AS component
+    FROM answer
+    WHERE is_usable
+),
+
+-- A total counts only where it is the best answer for every component that it covers ...
+winning_total AS (
+    SELECT u.run_id, u.answer
+    FROM usable AS u
+    INNER JOIN (
+        SELECT run_id, component, min(rank) AS best FROM usable GROUP BY ALL
+    ) AS b ON u.run_id = b.run_id AND u.component = b.component
+    WHERE u.is_total
+    GROUP BY ALL
+    HAVING bool_and(u.rank = b.best)
+),
+
+claimed AS (
+    SELECT DISTINCT u.run_id, u.component
+    FROM usable AS u
+    INNER JOIN winning_total AS w ON u.run_id = w.run_id AND u.answer = w.answer
+),
+
+-- ... and what no total claims is counted from its best parts.
+winning_part AS (
+    SELECT u.run_id, u.answer
+    FROM usable AS u
+    LEFT JOIN claimed AS c ON u.run_id = c.run_id AND u.component = c.component
+    WHERE NOT u.is_total AND c.component IS NULL
+    QUALIFY u.rank = min(u.rank) OVER (PARTITION BY u.run_id, u.component)
+),
+
+counted AS (
+    SELECT run_id, answer FROM winning_total
+    UNION
+    SELECT run_id, answer FROM winning_part
+),
+
+-- A device whose log has no usable reading makes no answer, but where its component is metered it is
+-- uncovered time of the run.
+dark AS (
+    SELECT m.run_id, m.device_id
+    FROM metered AS m
+    WHERE m.covered_us = 0 AND EXISTS (
+        SELECT 1
+        FROM metered AS o
+        INNER JOIN counted AS c ON o.run_id = c.run_id AND c.answer = o.device_id || '/' || o.method
+        WHERE o.run_id = m.run_id AND o.component = m.component
+    )
+),
+
+rows_of_answers AS (
+    SELECT
+        m.run_id,
+        m.device_id || '/' || m.method AS answer,
+        'log' AS origin,
+        m.method,
+        m.component,
+        'device' AS basis,
+        make_timestamptz(h.hour * 3600000000) AS from_at,
+        make_timestamptz((h.hour + 1) * 3600000000) AS to_at,
+        sampled_energy_kwh(h.e2) AS value,
+        sampled_energy_kwh(h.e2) * (1 - m.sensor_error) AS low,
+        sampled_energy_kwh(h.e2) * (1 + m.sensor_error) AS high,
+        h.covered_us / 1e6 AS covered_s,
+        0.0 AS uncovered_s,
+        0 AS gaps,
+        0 AS resets,
+        0 AS duplicates,
+        m.factor_ids,
+        m.file,
+        m.line
+    FROM metered AS m
+    INNER JOIN hourly AS h ON m.run_id = h.run_id AND m.device_id = h.device_id AND m.method = h.method
+    WHERE h.covered_us > 0
+    UNION ALL
+    SELECT
+        run_id,
+        device_id || '/' || coalesce(method, 'none'),
+        'log',
+        method,
+        component,
+        'device',
+        from_at,
+        to_at,
+        CASE WHEN covered_us > 0 THEN 0.0 END,
+        CASE WHEN covered_us > 0 THEN 0.0 END,
+        uncovered_energy_kwh(rated_power_w, uncovered_us / 1e6),
+        0.0,
+        uncovered_us / 1e6,
+        CASE WHEN method = 'sampled' THEN gaps ELSE 0 END,
+        CASE WHEN method = 'counter' THEN gaps ELSE 0 END,
+        duplicates,
+        factor_ids,
+        file,
+        line
+    FROM metered
+    WHERE uncovered_us > 0 OR gaps > 0 OR duplicates > 0 OR covered_us = 0
+    UNION ALL
+    SELECT
+        s.run_id,
+        s.answer,
+        s.origin,
+        s.method,
+        CASE WHEN len(s.covers) = 1 THEN s.covers[1] END,
+        s.basis,
+        r.started_at,
+        r.ended_at,
+        CAST(s.energy_kwh AS DOUBLE),
+        CAST(coalesce(s.energy_low_kwh, s.energy_kwh) AS DOUBLE),
+        CAST(coalesce(s.energy_high_kwh, s.energy_kwh) AS DOUBLE),
+        NULL,
+        NULL,
+        0,
+        0,
+        0,
+        [],
+        s.file,
+        s.line
+    FROM statement AS s
+    INNER JOIN run AS r ON s.run_id = r.run_id
+    UNION ALL
+    SELECT
+        run_id,
+        device_id,
+        origin,
+        'declared',
+        CASE WHEN component <> 'host' THEN component END,
+        'device',
+        started_at,
+        ended_at,
+        device_energy_kwh(power_w, hours_h),
+        device_energy_kwh(power_low_w, hours_h),
+        device_energy_kwh(power_high_w, hours_h),
+        NULL,
+        NULL,
+        0,
+        0,
+        0,
+        factor_ids,
+        file,
+        line
+    FROM declared
+    WHERE hours_h * power_w IS NOT NULL
+)
+
+SELECT
+    e.run_id,
+    e.answer,
+    e.origin,
+    e.method,
+    a.covers,
+    e.basis,
+    e.from_at,
+    e.to_at,
+    exact(finite(e.value)) AS energy_kwh,
+    exact(finite(e.low)) AS energy_low_kwh,
+    exact(finite(e.high)) AS energy_high_kwh,
+    e.covered_s,
+    e.uncovered_s,
+    e.gaps,
+    e.resets,
+    e.duplicates,
+    c.answer IS NOT NULL OR d.device_id IS NOT NULL AS is_counted,
+    list_sort(coalesce(e.factor_ids, [])) AS factor_ids,
+    e.file,
+    e.line
+FROM rows_of_answers AS e
+INNER JOIN answer AS a ON e.run_id = a.run_id AND e.answer = a.answer
+LEFT JOIN counted AS c ON e.run_id = c.run_id AND e.answer = c.answer
+LEFT JOIN dark AS d ON e.run_id = d.run_id AND e.answer = d.device_id || '/' || coalesce(e.method, 'none')
+ORDER BY e.run_id, e.answer, e.from_at, e.to_at

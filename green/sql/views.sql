@@ -1,0 +1,215 @@
+-- views.sql: what people query. One row a run in `runs`; unknown is NULL; numbers are DOUBLE, cast last.
+--
+-- reads   the projections of schema.sql
+-- gives   runs, run_units, run_metrics, by_project, by_team_month, budget_status, violations,
+--         waivers_active, scope2, data_quality, lineage
+--
+-- Sums are taken over the exact DECIMAL below, so that they do not depend on the order of rows.
+CREATE OR REPLACE VIEW newest_run AS
+SELECT r.*
+FROM run AS r
+QUALIFY row_number() OVER (PARTITION BY r.run_id ORDER BY r.seq DESC) = 1;
+
+CREATE OR REPLACE VIEW newest_state AS
+SELECT s.*
+FROM state AS s
+QUALIFY row_number() OVER (PARTITION BY s.run_id ORDER BY s.seq DESC) = 1;
+
+CREATE OR REPLACE VIEW current_run AS
+SELECT
+    r.* EXCLUDE (flags, error),
+    list_sort(list_distinct(list_concat(r.flags, coalesce(s.flags, [])))) AS flags,
+    coalesce(s.error, r.error) AS error,
+    coalesce(s.state, 'current') AS state,
+    coalesce(s.state, 'current') = 'current' AS is_current,
+    coalesce(s.is_counted, true) AS is_counted,
+    s.duplicate_of
+FROM newest_run AS r
+LEFT JOIN newest_state AS s ON r.run_id = s.run_id;
+
+CREATE OR REPLACE VIEW runs AS
+SELECT
+    run_id,
+    project,
+    team,
+    model,
+    kind,
+    parent,
+    status,
+    site,
+    region,
+    started_at,
+    ended_at,
+    duration_s,
+    device_hours_h,
+    pue,
+    CAST(energy_kwh AS DOUBLE) AS energy_kwh,
+    CAST(energy_kwh_low AS DOUBLE) AS energy_kwh_low,
+    CAST(energy_kwh_high AS DOUBLE) AS energy_kwh_high,
+    CAST(facility_energy_kwh AS DOUBLE) AS facility_energy_kwh,
+    CAST(facility_energy_kwh_low AS DOUBLE) AS facility_energy_kwh_low,
+    CAST(facility_energy_kwh_high AS DOUBLE) AS facility_energy_kwh_high,
+    intensity_gco2e_per_kwh,
+    factor_age_y,
+    CAST(operational_kgco2e AS DOUBLE) AS operational_kgco2e,
+    CAST(operational_kgco2e_low AS DOUBLE) AS operational_kgco2e_low,
+    CAST(operational_kgco2e_high AS DOUBLE) AS operational_kgco2e_high,
+    CAST(operational_market_kgco2e AS DOUBLE) AS operational_market_kgco2e,
+    CAST(operational_market_kgco2e_low AS DOUBLE) AS operational_market_kgco2e_low,
+    CAST(operational_market_kgco2e_high AS DOUBLE) AS operational_market_kgco2e_high,
+    CAST(embodied_kgco2e AS DOUBLE) AS embodied_kgco2e,
+    CAST(embodied_kgco2e_low AS DOUBLE) AS embodied_kgco2e_low,
+    CAST(embodied_kgco2e_high AS DOUBLE) AS embodied_kgco2e_high,
+    CAST(emissions_kgco2e AS DOUBLE) AS emissions_kgco2e,
+    CAST(emissions_kgco2e_low AS DOUBLE) AS emissions_kgco2e_low,
+    CAST(emissions_kgco2e_high AS DOUBLE) AS emissions_kgco2e_high,
+    CAST(water_onsite_l AS DOUBLE) AS water_onsite_l,
+    CAST(water_onsite_l_low AS DOUBLE) AS water_onsite_l_low,
+    CAST(water_onsite_l_high AS DOUBLE) AS water_onsite_l_high,
+    CAST(water_offsite_l AS DOUBLE) AS water_offsite_l,
+    CAST(water_offsite_l_low AS DOUBLE) AS water_offsite_l_low,
+    CAST(water_offsite_l_high AS DOUBLE) AS water_offsite_l_high,
+    CAST(water_l AS DOUBLE) AS water_l,
+    CAST(water_l_low AS DOUBLE) AS water_l_low,
+    CAST(water_l_high AS DOUBLE) AS water_l_high,
+    CAST(cost_usd AS DOUBLE) AS cost_usd,
+    CAST(cost_usd_low AS DOUBLE) AS cost_usd_low,
+    CAST(cost_usd_high AS DOUBLE) AS cost_usd_high,
+    coverage_ratio,
+    method,
+    quality_tier,
+    scope,
+    reported_kgco2e,
+    unknown_reasons,
+    flags,
+    hardware,
+    CAST(json_extract(facts, '$.labels') AS MAP(VARCHAR, VARCHAR)) AS labels,
+    state,
+    is_current,
+    is_counted,
+    duplicate_of,
+    error,
+    source,
+    where_file,
+    where_line,
+    factor_ids,
+    seq
+FROM current_run;
+
+CREATE OR REPLACE VIEW run_units AS
+SELECT u.run_id, u.unit, u.amount
+FROM functional_unit AS u
+INNER JOIN newest_run AS r ON u.seq = r.seq;
+
+CREATE OR REPLACE VIEW run_metrics AS
+SELECT m.run_id, m.metric, m.value
+FROM quality_metric AS m
+INNER JOIN newest_run AS r ON m.seq = r.seq;
+
+CREATE OR REPLACE VIEW by_project AS
+SELECT
+    project,
+    count(*) AS runs,
+    count(*) FILTER (WHERE emissions_kgco2e IS NULL) AS runs_unknown,
+    CAST(sum(energy_kwh) AS DOUBLE) AS known_energy_kwh,
+    CAST(sum(facility_energy_kwh) AS DOUBLE) AS known_facility_energy_kwh,
+    CAST(sum(operational_kgco2e) AS DOUBLE) AS known_operational_kgco2e,
+    CAST(sum(embodied_kgco2e) AS DOUBLE) AS known_embodied_kgco2e,
+    CAST(known_sum(emissions_kgco2e) AS DOUBLE) AS emissions_kgco2e,
+    CAST(known_sum(emissions_kgco2e_low) AS DOUBLE) AS emissions_kgco2e_low,
+    CAST(known_sum(emissions_kgco2e_high) AS DOUBLE) AS emissions_kgco2e_high
+FROM current_run
+WHERE is_counted AND status IS DISTINCT FROM 'planned'
+GROUP BY project
+ORDER BY project;
+
+CREATE OR REPLACE VIEW by_team_month AS
+SELECT
+    team,
+    strftime(date_trunc('month', coalesce(ended_at, started_at)), '%Y-%m') AS month,
+    count(*) AS runs,
+    count(*) FILTER (WHERE emissions_kgco2e IS NULL) AS runs_unknown,
+    CAST(sum(energy_kwh) AS DOUBLE) AS known_energy_kwh,
+    CAST(sum(facility_energy_kwh) AS DOUBLE) AS known_facility_energy_kwh,
+    CAST(sum(operational_kgco2e) AS DOUBLE) AS known_operational_kgco2e,
+    CAST(sum(embodied_kgco2e) AS DOUBLE) AS known_embodied_kgco2e,
+    CAST(known_sum(emissions_kgco2e) AS DOUBLE) AS emissions_kgco2e
+FROM current_run
+WHERE is_counted AND status IS DISTINCT FROM 'planned'
+GROUP BY ALL
+ORDER BY ALL;
+
+CREATE OR REPLACE VIEW newest_verdict AS
+SELECT v.*
+FROM verdict AS v
+QUALIFY row_number() OVER (PARTITION BY v.policy_id, v.subject ORDER BY v.seq DESC) = 1;
+
+CREATE OR REPLACE VIEW violations AS
+SELECT
+    policy_id, subject, verdict, enforcement, metric, value, low, high, limit_value, unit, reason, message, seq
+FROM newest_verdict
+WHERE verdict NOT IN ('pass', 'not_applicable')
+ORDER BY policy_id, subject;
+
+CREATE OR REPLACE VIEW budget_status AS
+SELECT
+    v.policy_id,
+    v.subject,
+    v.verdict,
+    v.metric,
+    v.value,
+    v.low,
+    v.high,
+    v.limit_value,
+    v.unit,
+    v.value / nullif(v.limit_value, 0) AS used_ratio,
+    v.limit_value - v.value AS left_value,
+    v.seq
+FROM newest_verdict AS v
+INNER JOIN (
+    SELECT policy_id, arg_max(kind, seq) AS kind FROM policy GROUP BY policy_id
+) AS p ON v.policy_id = p.policy_id
+WHERE p.kind = 'budget'
+ORDER BY v.policy_id, v.subject;
+
+CREATE OR REPLACE VIEW waivers_active AS
+SELECT w.*
+FROM waiver AS w
+QUALIFY row_number() OVER (PARTITION BY w.waiver_id ORDER BY w.seq DESC) = 1;
+
+CREATE OR REPLACE VIEW scope2 AS
+SELECT
+    year(coalesce(ended_at, started_at)) AS year,
+    region,
+    count(*) AS runs,
+    count(*) FILTER (WHERE operational_kgco2e IS NULL) AS runs_unknown,
+    CAST(sum(facility_energy_kwh) AS DOUBLE) AS known_facility_energy_kwh,
+    CAST(known_sum(operational_kgco2e) AS DOUBLE) AS location_based_kgco2e,
+    CAST(known_sum(operational_market_kgco2e) AS DOUBLE) AS market_based_kgco2e
+FROM current_run
+WHERE is_counted AND status IS DISTINCT FROM 'planned'
+GROUP BY ALL
+ORDER BY ALL;
+
+CREATE OR REPLACE VIEW data_quality AS
+SELECT
+    run_id, team, project, method, quality_tier, scope, coverage_ratio, factor_age_y, unknown_reasons, flags, state,
+    is_counted, error
+FROM current_run
+ORDER BY run_id;
+
+CREATE OR REPLACE VIEW lineage AS
+SELECT
+    r.run_id,
+    r.seq,
+    l.recorded_at,
+    l.hash,
+    i.file,
+    i.sha256,
+    i.bytes,
+    i.reader,
+    r.factor_ids
+FROM newest_run AS r
+INNER JOIN ledger AS l ON r.seq = l.seq
+LEFT JOIN input_file AS i ON r.seq = i.seq
+ORDER BY r.run_id, i.file;
