@@ -68,8 +68,10 @@ def _events(
         for policy, subject, verdict in con.execute("SELECT policy_id, subject, verdict FROM newest_verdict").fetchall()
     }
     now = {(one.policy, one.subject): one for one in judgement.verdicts}
+    budgets = {loaded.policy.id for loaded in policies.policies if loaded.policy.kind == "budget"}
     for key, verdict in now.items():
-        if verdict.verdict not in SILENT or before.get(key, "pass") not in SILENT:
+        # a budget's state is recorded while it holds, too: `budget_status` tells how much is left
+        if key[0] in budgets or verdict.verdict not in SILENT or before.get(key, "pass") not in SILENT:
             events.append(("verdict", f"{key[0]} {key[1]}", _verdict(verdict.record())))
     for key, verdict_before in before.items():
         if key not in now and verdict_before not in SILENT:

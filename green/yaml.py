@@ -193,7 +193,8 @@ def validate(model: type[M], document: Document) -> M:
     try:
         return model.model_validate(document.value)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
+        # a mistyped key is both unknown and missing: the unknown one has the place and the near name
+        first = min(error.errors(include_url=False), key=lambda one: one["type"] != "extra_forbidden")
         path = tuple(first["loc"])
         what, mend = _explain(model, dict(first))
         raise UsageError(what, where=document.where(*path), mend=mend) from error

@@ -99,6 +99,8 @@ COLUMNS = {
     "reported_kgco2e": "emissions that the log itself reports, kgCO2e; shown, never counted",
     "unknown_reasons": "why a figure is unknown, as codes (docs/reasons.md)",
     "flags": "what a reader of the figures should know, as codes (docs/reasons.md)",
+    "all_flags": "flags of the facts and of the state together, as codes (docs/reasons.md)",
+    "any_error": "error of the facts or of the state, as a code",
     "factor_ids": "factor rows that the figures used",
     "error": "code of an error that makes the run unjudgeable, else NULL",
     "state": "current, gone (its log is no longer there) or replaced (its source no longer yields it)",

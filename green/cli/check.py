@@ -14,6 +14,7 @@ from green.cli.runner import configured, say, show
 
 if TYPE_CHECKING:
     from green.config import Config
+    from green.policy.judge import Judgement
 
 
 class Format(StrEnum):
@@ -71,7 +72,7 @@ def conclude(  # noqa: PLR0913 -- one argument an option
     checked = judged(
         Path(config.store), policies, as_of=resolved(as_of), no_history=no_history, commit=commit, actor=config.audit.actor
     )
-    text = render(checked.judgement, form)
+    text = render(checked.judgement, form, to_file=output is not None)
     if output is not None:
         output.write_text(text, encoding="utf-8")
         say(f"verdicts written to {output}")
@@ -89,12 +90,19 @@ def resolved(as_of: str) -> str:
     return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ") if as_of == "now" else as_of
 
 
-def render(judgement: object, form: Format) -> str:
-    """Return the verdicts in the wanted form."""
-    from importlib import import_module  # noqa: PLC0415 -- one renderer is loaded, not all
+def render(judgement: Judgement, form: Format, *, to_file: bool) -> str:
+    """Return the verdicts in the wanted form; a file gets no colours."""
+    if form is Format.JSON:
+        from green.output import json  # noqa: PLC0415 -- one renderer is loaded, not all
 
-    text: str = import_module(f"green.output.{form.value}").render(judgement)
-    return text
+        return json.render(judgement)
+    if form is Format.MARKDOWN:
+        from green.output import markdown  # noqa: PLC0415 -- likewise
+
+        return markdown.render(judgement)
+    from green.output import text  # noqa: PLC0415 -- likewise
+
+    return text.render(judgement, is_terminal=False if to_file else None)
 
 
 def _shown(path: str) -> str:

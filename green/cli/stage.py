@@ -117,7 +117,7 @@ def _check(config: Config, _: str) -> None:
 def _gate(config: Config, _: str) -> None:
     from green.cli.check import conclude  # noqa: PLC0415 -- likewise
 
-    conclude(config, as_of=config.check.as_of)
+    raise typer.Exit(conclude(config, as_of=config.check.as_of))
 
 
 def _report(config: Config, _: str) -> None:

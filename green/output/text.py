@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from green.output import counted, plain, worst_first
+from green.output import WORST_FIRST, counted, plain
+from green.output.json import record_of
 
 if TYPE_CHECKING:
-    from green.policy.judge import Judgement, Verdict
+    from collections.abc import Sequence
+
+    from green.policy.judge import Judgement
 
 _STYLES = {
     "error": "bold magenta",
@@ -23,56 +26,77 @@ _STYLES = {
 
 def render(judgement: Judgement, *, is_terminal: bool | None = None, width: int | None = None) -> str:
     """Return text; `is_terminal` is found out where it is not said."""
-    if sys.stdout.isatty() if is_terminal is None else is_terminal:
-        return _table(judgement, width)
-    lines = [line for verdict in worst_first(judgement.verdicts) for line in _lines(verdict)]
-    return "\n".join([*lines, *_foot(judgement), ""])
+    idle = [verdict.policy for verdict in judgement.idle]
+    notes = [f"selected no run: {', '.join(idle)}"] if idle else []
+    return render_record(record_of(judgement), notes=notes, is_terminal=is_terminal, width=width)
 
 
-def _lines(verdict: Verdict) -> list[str]:
-    lead = f"{verdict.verdict:<8} {plain(verdict.policy)}  {plain(verdict.subject)}"
-    if verdict.verdict == "pass":
-        return [f"{lead}: {plain(verdict.message)}"]
-    place = plain(_place(verdict))
-    shown = [
-        f"{lead}: {plain(verdict.message)}",
-        f"           {plain(verdict.title)} ({verdict.enforcement}, {place})",
-    ]
-    return [*shown, f"           mend: {plain(verdict.mend)}"] if verdict.mend else shown
-
-
-def _place(verdict: Verdict) -> str:
-    line = "" if verdict.where_line is None else f":{verdict.where_line}"
-    return f"{verdict.where_file or 'no file'}{line}"
-
-
-def _foot(judgement: Judgement) -> list[str]:
-    idle = (
-        [f"selected no run: {', '.join(plain(one.policy) for one in judgement.idle)}"]
-        if judgement.idle
-        else []
+def render_record(
+    record: dict[str, Any],
+    rejected: int = 0,
+    *,
+    notes: Sequence[str] = (),
+    is_terminal: bool | None = None,
+    width: int | None = None,
+) -> str:
+    """Return the text of a `verdicts.json`; `rejected` is the number of lines that were not read."""
+    rank = {name: index for index, name in enumerate(WORST_FIRST)}
+    verdicts = sorted(
+        record["verdicts"], key=lambda one: (rank[one["verdict"]], one["policy"], one["subject"])
     )
-    return [*idle, f"{counted(judgement.summary)} (as of {judgement.as_of or 'no known time'})"]
+    foot = [plain(note, 2000) for note in notes]
+    if rejected:
+        foot.append(f"{rejected} lines were not read: see results/rejects.parquet")
+    foot.append(f"{counted(record['summary'])} (as of {record['as_of'] or 'no known time'})")
+    if sys.stdout.isatty() if is_terminal is None else is_terminal:
+        return _coloured(verdicts, foot, width)
+    lines = [line for verdict in verdicts for line in _lines(verdict)]
+    return "\n".join([*lines, *foot, ""])
 
 
-def _table(judgement: Judgement, width: int | None) -> str:
+def _lines(verdict: dict[str, Any]) -> list[str]:
+    lead = f"{verdict['verdict']:<8} {plain(verdict['policy'])}  {plain(verdict['subject'])}"
+    head = f"{lead}: {plain(verdict['message'])}"
+    if verdict["verdict"] == "pass":
+        return [head]
+    file, line = verdict["where"]["file"], verdict["where"]["line"]
+    place = plain((file or "no file") + ("" if line is None else f":{line}"))
+    shown = [head, f"           {plain(verdict['title'])} ({verdict['enforcement']}, {place})"]
+    return [*shown, f"           mend: {plain(verdict['mend'])}"] if verdict["mend"] else shown
+
+
+def _coloured(verdicts: Sequence[dict[str, Any]], foot: Sequence[str], width: int | None) -> str:
+    rows = []
+    for verdict in verdicts:
+        found = plain(verdict["message"])
+        if verdict["verdict"] != "pass" and verdict["mend"]:
+            found += f"\nmend: {plain(verdict['mend'])}"
+        rows.append([verdict["verdict"], plain(verdict["policy"]), plain(verdict["subject"]), found])
+    columns = ["verdict", "policy", "subject", "what was found"]
+    return _drawn(columns, rows, width) + "".join(f"{line}\n" for line in foot)
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, is_terminal: bool | None = None) -> str:
+    """Return rows of text under their columns; a pipe gets tabs, so that nothing is cut or wrapped."""
+    cells = [[plain(cell, 2000) for cell in row] for row in rows]
+    if sys.stdout.isatty() if is_terminal is None else is_terminal:
+        return _drawn(columns, cells, None)
+    return "".join("\t".join(row) + "\n" for row in [columns, *cells])
+
+
+def _drawn(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int | None) -> str:
     from rich.console import Console  # noqa: PLC0415 -- 60 ms that plain output should not pay
     from rich.table import Table  # noqa: PLC0415 -- likewise
     from rich.text import Text  # noqa: PLC0415 -- likewise
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("verdict", "policy", "subject", "what was found"):
-        table.add_column(name, overflow="fold")
-    for verdict in worst_first(judgement.verdicts):
-        found = plain(verdict.message)
-        if verdict.verdict != "pass" and verdict.mend:
-            found += f"\nmend: {plain(verdict.mend)}"
-        # Text, not str: a name with [markup] stays a name.
-        cells = (plain(verdict.policy), plain(verdict.subject), found)
-        table.add_row(Text(verdict.verdict, _STYLES[verdict.verdict]), *map(Text, cells))
+    drawn = Table(box=None, pad_edge=False, header_style="bold")
+    for name in columns:
+        drawn.add_column(Text(name), overflow="fold")
+    for row in rows:  # Text, not str: a name with [markup] stays a name
+        drawn.add_row(
+            *(Text(cell, _STYLES.get(cell, "") if index == 0 else "") for index, cell in enumerate(row))
+        )
     console = Console(force_terminal=True, width=width, highlight=False)
     with console.capture() as capture:
-        console.print(table)
-        for line in _foot(judgement):
-            console.print(Text(line))
+        console.print(drawn)
     return capture.get()

@@ -130,9 +130,10 @@ def conclude(policies: PolicySet, moment: Moment, evaluate: Callable[[Loaded], l
     for verdict in [*verdicts, *idle]:
         summary[verdict.verdict] += 1
     as_of = None if moment.as_of_us is None else iso(moment.as_of_us)
+    # A place says where to look, and is written as seen from the working directory: it is not signed.
     signed = {
         "as_of": as_of,
-        "verdicts": [verdict.record() for verdict in [*verdicts, *idle]],
+        "verdicts": [{**verdict.record(), "where": None} for verdict in [*verdicts, *idle]],
         "policies": policies.digest,
         "engine": green.__version__,
         "no_history": moment.no_history,

@@ -87,7 +87,7 @@ def lacks(row: Row, field: str) -> bool:
         return not value or any(not item for item in value)
     if field == "duration_s":
         return value is None or not math.isfinite(value) or value < 0
-    return value is None or False
+    return value is None or value == ""
 
 
 def problem(metric: Metric, row: Row, *, has_most: bool = False) -> str | None:

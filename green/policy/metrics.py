@@ -7,29 +7,10 @@ from difflib import get_close_matches
 
 # Reason codes of a run that can explain why a metric of it is unknown. The first of the run's own
 # reasons that concerns the metric is told; where none does, MISSING_METRIC.
-_ENERGY = (
-    "NO_SAMPLES",
-    "NO_ENERGY",
-    "NO_PUE",
-    "NO_RATED_POWER",
-    "NO_DURATION",
-    "BAD_UNIT",
-    "MISSING_FIELD",
-    "JOB_ERROR",
-)
-_CARBON = (*_ENERGY, "NO_REGION", "NO_INTENSITY", "NO_FACTOR")
-_EMBODIED = (
-    "NO_HARDWARE",
-    "NO_DEVICE",
-    "UNKNOWN_DEVICE",
-    "NO_EMBODIED",
-    "NO_LIFETIME",
-    "NO_DURATION",
-    "BAD_UNIT",
-    "MISSING_FIELD",
-    "NO_FACTOR",
-)
-_WATER = (*_ENERGY, "NO_WUE", "NO_EWIF", "NO_FACTOR")
+_ENERGY = ("NO_SAMPLES", "NO_PUE", "BAD_UNIT", "MISSING_FIELD")
+_OPERATIONAL = (*_ENERGY, "NO_FACTOR")
+_EMBODIED = ("NO_HARDWARE", "UNKNOWN_DEVICE", "NO_FACTOR", "BAD_UNIT", "MISSING_FIELD")
+_TOTAL = (*_ENERGY, "NO_FACTOR", "NO_HARDWARE", "UNKNOWN_DEVICE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +62,17 @@ METRICS: dict[str, Metric] = {
             "energy.facility", "facility_energy_kwh", "kWh", _ENERGY, "energy of the devices times the PUE"
         ),
         _physical(
-            "carbon.operational", "operational_kgco2e", "kgCO2e", _CARBON, "emissions of use, location-based"
+            "carbon.operational",
+            "operational_kgco2e",
+            "kgCO2e",
+            _OPERATIONAL,
+            "emissions of use, location-based",
         ),
         _physical(
             "carbon.operational_market",
             "operational_market_kgco2e",
             "kgCO2e",
-            (*_CARBON, "NO_MARKET_FACTOR"),
+            _OPERATIONAL,
             "emissions of use, market-based",
         ),
         _physical(
@@ -97,15 +82,13 @@ METRICS: dict[str, Metric] = {
             "carbon.total",
             "emissions_kgco2e",
             "kgCO2e",
-            (*_CARBON, *_EMBODIED),
+            _TOTAL,
             "operational (location-based) plus embodied",
         ),
-        _physical("water.onsite", "water_onsite_l", "L", _WATER, "water for cooling at the site"),
-        _physical("water.offsite", "water_offsite_l", "L", _WATER, "water of electricity generation"),
-        _physical("water.total", "water_l", "L", _WATER, "water on site and off site"),
-        _physical(
-            "cost.total", "cost_usd", "USD", (*_ENERGY, "NO_PRICE"), "device-hours or electricity, in USD"
-        ),
+        _physical("water.onsite", "water_onsite_l", "L", _OPERATIONAL, "water for cooling at the site"),
+        _physical("water.offsite", "water_offsite_l", "L", _OPERATIONAL, "water of electricity generation"),
+        _physical("water.total", "water_l", "L", _OPERATIONAL, "water on site and off site"),
+        _physical("cost.total", "cost_usd", "USD", _ENERGY, "device-hours or electricity, in USD"),
         Metric(
             "time.duration",
             "duration_s",
@@ -113,7 +96,7 @@ METRICS: dict[str, Metric] = {
             "time",
             is_additive=True,
             has_interval=False,
-            reasons=("NO_DURATION", "BAD_UNIT", "MISSING_FIELD"),
+            reasons=("BAD_UNIT", "MISSING_FIELD"),
             description="from start to end",
         ),
         Metric(

@@ -23,7 +23,7 @@ def schema() -> dict[str, Any]:
 
 def schema_text() -> str:
     """Return the schema as `policies/schema.json` has it."""
-    return json.dumps(schema(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
 
 
 def policy_table(policies: PolicySet) -> str:

@@ -22,6 +22,8 @@ REASONS = {
     "NO_FACTOR": "no factor is known for it",
     "NO_SAMPLES": "no time was covered by samples",
     "NO_PUE": "no PUE is known",
+    "NO_HARDWARE": "no hardware is known",
+    "UNKNOWN_DEVICE": "a device is not in the catalogue",
     "BAD_UNIT": "a quantity could not be read",
     "ZERO_DENOMINATOR": "nothing was produced to divide by",
     "NON_FINITE": "the figure is not finite",

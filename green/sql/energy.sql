@@ -225,12 +225,13 @@ series AS (
         min(first_t) AS first_t,
         max(last_t) AS last_t,
         sum(uncovered_us) AS between_us,
-        sum(gaps) AS gaps,
-        sum(duplicates) AS duplicates,
+        -- the check stands in a column that is read, or the optimiser would drop it
         CASE
             WHEN sum(disorder) > 0 OR sum(starts) <> 1
-                THEN error('samples are not sorted by run_id, device_id, sampled_at')
-        END AS disorder
+                THEN CAST(error('samples are not sorted by run_id, device_id, sampled_at') AS BIGINT)
+            ELSE CAST(sum(gaps) AS BIGINT)
+        END AS gaps,
+        sum(duplicates) AS duplicates
     FROM (
         SELECT run_id, device_id, 'sampled' AS method, uncovered_us, gaps, duplicates, disorder, starts, first_t, last_t
         FROM power_hour

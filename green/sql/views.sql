@@ -17,9 +17,9 @@ QUALIFY row_number() OVER (PARTITION BY s.run_id ORDER BY s.seq DESC) = 1;
 
 CREATE OR REPLACE VIEW current_run AS
 SELECT
-    r.* EXCLUDE (flags, error),
-    list_sort(list_distinct(list_concat(r.flags, coalesce(s.flags, [])))) AS flags,
-    coalesce(s.error, r.error) AS error,
+    r.*,
+    list_sort(list_distinct(list_concat(r.flags, coalesce(s.flags, [])))) AS all_flags,
+    coalesce(s.error, r.error) AS any_error,
     coalesce(s.state, 'current') AS state,
     coalesce(s.state, 'current') = 'current' AS is_current,
     coalesce(s.is_counted, true) AS is_counted,
@@ -81,14 +81,14 @@ SELECT
     scope,
     reported_kgco2e,
     unknown_reasons,
-    flags,
+    all_flags AS flags,
     hardware,
     CAST(json_extract(facts, '$.labels') AS MAP(VARCHAR, VARCHAR)) AS labels,
     state,
     is_current,
     is_counted,
     duplicate_of,
-    error,
+    any_error AS error,
     source,
     where_file,
     where_line,
@@ -193,8 +193,8 @@ ORDER BY ALL;
 
 CREATE OR REPLACE VIEW data_quality AS
 SELECT
-    run_id, team, project, method, quality_tier, scope, coverage_ratio, factor_age_y, unknown_reasons, flags, state,
-    is_counted, error
+    run_id, team, project, method, quality_tier, scope, coverage_ratio, factor_age_y, unknown_reasons,
+    all_flags AS flags, state, is_counted, any_error AS error
 FROM current_run
 ORDER BY run_id;
 

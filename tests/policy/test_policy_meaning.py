@@ -396,5 +396,7 @@ def test_the_digest_does_not_depend_on_order_threads_or_time_zone(tmp_path: Path
         insert(connection, ordered)
         digests.add(judge(connection, chosen).digest)
     assert len(digests) == 1
+    elsewhere = policies(tmp_path / "other", LIMIT + BUDGET.replace("window:", "group_by: team, window:"))
+    assert judge(facts(*rows), elsewhere).digest in digests
     changed = judge(facts(*rows[:-1]), chosen).digest
     assert changed not in digests

@@ -79,6 +79,22 @@ def test_plain_text_has_one_line_a_verdict_the_worst_first(evil: Judgement) -> N
     assert lines[-1] == "2 fail, 2 pass, 1 not_applicable (as of no known time)"
 
 
+def test_a_table_for_a_pipe_is_never_cut_and_keeps_names_in_their_cell() -> None:
+    shown = text.table(["run", "file"], [["a" * 300, EVIL], ["b", "c\td"]], is_terminal=False)
+    lines = shown.splitlines()
+    assert lines[0] == "run\tfile"
+    assert lines[1].startswith("a" * 300 + "\t")
+    assert lines[2] == "b\tc d"
+    assert len(lines) == 3
+    assert "\x1b" not in shown
+
+
+def test_the_text_of_a_record_says_how_many_lines_were_not_read(evil: Judgement) -> None:
+    record = json.loads(as_json.render(evil))
+    assert "7 lines were not read" in text.render_record(record, 7, is_terminal=False)
+    assert "not read" not in text.render_record(record, is_terminal=False)
+
+
 def test_markdown_keeps_names_inside_their_cell(evil: Judgement) -> None:
     shown = markdown.render(evil)
     assert shown.startswith(markdown.MARK)

@@ -75,11 +75,13 @@ def maybe(*values: Any) -> st.SearchStrategy[Any]:
 @st.composite
 def interval(draw: st.DrawFn) -> tuple[Any, Any, Any]:
     value = draw(number)
-    form = draw(st.sampled_from(["none", "same", "near", "any"]))
+    form = draw(st.sampled_from(["none", "same", "near", "open", "any"]))
     if form == "none" or value is None:
         return value, None, None
     if form == "same":
         return value, value, value
+    if form == "open":
+        return draw(st.sampled_from([(value, value, None), (value, None, value)]))
     if form == "near" and math.isfinite(value) and abs(value) < 1e9:
         return value, value * draw(st.floats(0.5, 1)), value * draw(st.floats(1, 1.5))
     return value, draw(number), draw(number)

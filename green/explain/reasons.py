@@ -1,0 +1,229 @@
+"""What every reason code and flag means, and how to mend it; docs/reasons.md is made from this table."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import NamedTuple
+
+# A section, then a line of `CODE: what it means` and a line of `> what to do`, for each code.
+_TEXT = """
+== Why a figure is unknown
+NO_SAMPLES: the run has logs, and no time of it is covered by usable readings
+> look for its lines in results/rejects.parquet; record power with `green meter` or nvidia-smi
+MISSING_FIELD: something that the figure needs is not stated: energy or hardware, region, time or basis
+> write the field into the run's run.yaml; `green policy explain` names the field that a policy needs
+MISSING_METRIC: the figure is not there, and nothing else says why
+> `green explain RUN METRIC` shows which of its inputs is missing
+NO_PUE: no PUE is known for the site, and none is guessed
+> write pue below site: in run.yaml, or into the site in config.yaml
+NO_FACTOR: no factor is known for the region and year, or for the lifetime of the hardware
+> `green factors search` finds what there is; declare intensity or lifetime, or add a table to factors:
+NO_HARDWARE: no device is known whose embodied carbon could be charged
+> list hardware: in run.yaml, or in the site in config.yaml
+UNKNOWN_DEVICE: the catalogue has no such device, or a line of a log does not say which device it is about
+> use one of the nearest names, write embodied: into the device's entry, or log index or uuid
+BAD_UNIT: a quantity has no unit, a wrong one, or is no number
+> write it as in "330 W" or {value, low, high}; docs/records.md lists the units
+BAD_VALUE: a field of a record, or a reading, is not of its kind
+> mend the line that results/rejects.parquet names
+BAD_RECORD: a record has too many mistakes to be read field by field
+> begin with the example of docs/records.md
+NOT_YAML: the record is not YAML, so that nothing of it is known
+> mend the line that results/rejects.parquet names
+EMPTY_RECORD: the record is empty or no mapping
+> write `key: value` lines, as in docs/records.md
+UNKNOWN_KEY: a key of the record is not one that is understood
+> take the name that the reject proposes; own keys go below labels:
+NO_ENERGY: nothing states energy
+> log power, or write energy: or hardware: with power into run.yaml
+NO_RATED_POWER: a device's rated power is not known
+> write rated_power: into its entry of hardware:
+NO_DURATION: nothing states how long the run took
+> write started_at and ended_at, or duration, into run.yaml
+NO_REGION: the run does not say where it was
+> write region: below site: in run.yaml
+NO_INTENSITY: no carbon intensity is known for the run's place and time
+> write intensity: below site:, or a region that `green factors list --quantity grid_intensity` has
+NO_MARKET_FACTOR: no market-based intensity is declared
+> write market_intensity: below site:
+NO_DEVICE: no device is named
+> list hardware: in run.yaml
+NO_EMBODIED: a device's embodied carbon is not known
+> write embodied: into its entry of hardware:
+NO_LIFETIME: a device's lifetime is not known
+> write lifetime: into its entry of hardware:, or embodied: lifetime: into config.yaml
+NO_WUE: water use on site is not declared
+> write wue: below site:
+NO_EWIF: the water of the electricity is not declared
+> write ewif: below site:
+NO_PRICE: neither a price of a device-hour nor a tariff is declared
+> write cost: into run.yaml or into the site
+JOB_ERROR: the job that should have measured the run failed
+> look at its log, and run it again
+
+== What makes a run an error
+DUPLICATE_RUN_ID: the same run_id stands in two places, so that nobody can tell which is meant
+> give one of them another run_id
+
+== Flags: what a reader of the figures should know
+ASSUMED_UTC: times without a zone were taken as UTC
+> write timezone: below site:
+BAD_TIME: a time could not be read; the line, or the run's end, is unknown
+> mend the clock or the format of the log
+ENDS_BEFORE_START: the run ends before it starts; both times are taken as unknown
+> mend started_at, ended_at or the clock of the log
+UNKNOWN_REGION: the region is none that the factors know
+> `green factors search REGION` shows what is near
+NO_INTERVAL: imported or declared energy states no interval, so that low, value and high are one
+> write it as "27 kWh ± 5 %" where the error is known
+NO_UPPER_BOUND: some time was not metered and the rated power is unknown, so that there is no upper bound
+> write rated_power: into the device's entry of hardware:
+NO_LOWER_BOUND: the figure has no lower bound, so that a minimum cannot be shown to hold
+> state low and high
+GAPS: intervals between readings were too long to integrate; they are uncovered time
+> keep the meter running; energy: max_gap: in config.yaml sets the longest interval
+COUNTER_RESET: an energy counter fell; that interval is uncovered time
+> start the meter anew after a driver is loaded or a device is reset
+DEVICE_WITHOUT_SAMPLES: a device in the log has no usable reading; its draw is in the high end only
+> see why its readings are refused in results/rejects.parquet
+SEVERAL_TOOLS: more than one log states energy that a tool computed; what they share may count twice
+> keep the log of one tool in the run's folder
+AGED_FACTOR: the intensity is of an earlier year, its interval widened by the zone's largest change
+> update the factors, or declare the intensity
+IMPLAUSIBLE_INTENSITY: the grams per kWh that the figures imply do not fit the region
+> check energy, PUE and intensity; a unit may be wrong
+DUPLICATE_INPUT: a log with readings is there twice; this copy does not count
+> remove one of the two files
+REPLACED: the source is still there and no longer yields this run; it leaves budgets
+> nothing, if the run was renamed or removed on purpose
+SOURCE_GONE: the log is no longer there; the run keeps its last assessment and counts in budgets
+> nothing: this is how a ledger remembers
+DEVICES_NOT_TOLD_APART: one series stands for several devices, so that its energy is too low
+> query nvidia-smi with index or uuid
+LAST_ROW_UNREAD: the last row of the run could not be read and an earlier one stands for it: too low
+> mend the row that results/rejects.parquet names
+PARTS_DISAGREE: the parts do not add up to the total that the tool states; the total counts
+> nothing, or ask the tool's maintainers
+UNMEASURED_GPU: the tool names a GPU and measured nothing for it
+> run it with access to the GPU's sensors
+UNMEASURED_CPU: the tool names a CPU and measured nothing for it
+> run it with access to RAPL
+UNMEASURED_MEMORY: the tool names memory and measured nothing for it
+> run it with access to RAPL
+MODELLED_SENSOR: a sensor of the log is a model, no meter; its readings are not counted as measured
+> use a meter where the hardware has one
+NO_FOOTER: the log has no footer: it was cut, or its meter was killed
+> nothing: it is read up to the cut
+
+== Lines and files that were not read
+NOT_RECOGNISED: no reader recognises the file
+> `green readers` lists the formats
+EMPTY: the file is empty
+> remove it, or see why its tool wrote nothing
+BINARY: the file is no text
+> export it as CSV or JSON lines
+COMPRESSED: compressed logs are not read yet
+> unpack it
+UNREADABLE: the file cannot be opened or read, or is not what its reader needs; the detail says which
+> mend permissions, or the head of the file
+TIME_OUT_OF_RANGE: the time is outside the years 2000 to 2099
+> mend the clock or the unit of the times
+POWER_OUT_OF_RANGE: the power is negative or above 1 MW
+> mend the unit of the column
+NOT_A_NUMBER: the value is not a finite number in its range
+> nothing: the time of the line still counts as uncovered
+UNREADABLE_POWER: the power is [N/A], not supported or in another unit
+> choose a field that the device supports
+UNREADABLE_ENERGY: the energy of the row is no number
+> mend the row
+ZERO_ENERGY: the tool states an energy of zero, which is no measurement
+> see why the tool measured nothing
+SHIFTED_ROW: the row stands under columns that are not its own; it is not put right by guessing
+> upgrade the tool, and keep one header a file
+CELL_COUNT: the line has not as many cells as the header has columns
+> remove the line, or quote the cell with the comma
+NO_POWER_COLUMN: the log has no power
+> query nvidia-smi with power.draw
+NO_TIME_COLUMN: the log has no times
+> query nvidia-smi with timestamp
+NOT_NVIDIA_SMI: the head of the file shows no columns of nvidia-smi
+> give it to another reader
+CUT: the last line is cut
+> nothing: everything before it is read
+CUT_HEADER: the header is cut, so that nothing can be read
+> remove the file
+UNSUPPORTED_FORMAT: the header names a format of another version
+> upgrade green
+CLOCK_NOT_UTC: the header does not say that its clock is UTC
+> write the log with `green meter`
+SECOND_HEADER: another header stands in the middle; reading goes on with the first one's sensors
+> write one log a meter
+BAD_SENSOR: a sensor in the header is not described in full
+> mend the header
+UNKNOWN_SENSOR: a reading is of a sensor that the header does not name
+> mend the header
+BAD_LINE: the line is no JSON
+> nothing: the lines beside it are read
+BAD_COUNT: a counted event has no usable name and number
+> mend what writes the event
+
+== Of verdicts only
+NEGATIVE: the figure is negative, which no such quantity can be
+> mend the log or record that states it
+NON_FINITE: the figure is not finite
+> mend the log or record that states it
+OUT_OF_RANGE: the figure is beyond anything physical
+> mend its unit
+ZERO_DENOMINATOR: nothing was produced, so that there is nothing to divide by
+> write functional_units into run.yaml
+NO_HISTORY: a budget was judged without a store
+> judge it with --store
+NO_MATCH: the policy must match a run, and selected none
+> mend its select, or remove must_match
+"""
+
+
+class Reason(NamedTuple):
+    """A code in words."""
+
+    meaning: str
+    mend: str
+
+
+@cache
+def sections() -> dict[str, dict[str, Reason]]:
+    """Return the codes with their words, below the headings of docs/reasons.md."""
+    found: dict[str, dict[str, Reason]] = {}
+    section: dict[str, Reason] = {}
+    code, meaning = "", ""
+    for line in filter(None, _TEXT.splitlines()):
+        if line.startswith("== "):
+            section = found.setdefault(line[3:], {})
+        elif line.startswith("> "):
+            section[code] = Reason(meaning, line[2:])
+        else:
+            code, _, meaning = line.partition(": ")
+    return found
+
+
+def reason(code: str) -> Reason:
+    """Return the words of a code; a reader that somebody else brought may have codes of its own."""
+    known = (section[code] for section in sections().values() if code in section)
+    return next(known, Reason("the reader that gave this code explains it", ""))
+
+
+def document() -> str:
+    """Return docs/reasons.md."""
+    lines = [
+        "# Reason codes and flags",
+        "",
+        "Every code that Green gives, what it means and what to do about it. An unknown figure names its codes in",
+        "`unknown_reasons`, a run its flags in `flags`, a line that was not read its reason in",
+        "`results/rejects.parquet`, a verdict in `reason`. `green explain RUN` says them in the same words.",
+        "",
+        "<!-- Made from green/explain/reasons.py: a test compares it, and its message says how to mend it. -->",
+    ]
+    for title, codes in sections().items():
+        lines += ["", f"## {title}", "", "| code | what it means | mend |", "|---|---|---|"]
+        lines += [f"| `{code}` | {words.meaning} | {words.mend} |" for code, words in codes.items()]
+    return "\n".join(lines) + "\n"
