@@ -8,7 +8,7 @@ from __future__ import annotations
 import fnmatch
 import json
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from green.sink import FileSink
     from green.units import Quantity
 
-EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ALL = ("gpu", "cpu", "memory", "rest")
 IDENTITY = ("project", "team", "model", "kind", "parent", "status")
 FACTS = ("parameters", "dataset_size", "iterations", "precision", "flops")
@@ -148,7 +148,7 @@ def moment_us(moment: datetime | None, local: tzinfo | None, flags: list[str]) -
     if moment.tzinfo is None:
         if local is None:
             flags.append("ASSUMED_UTC")
-        moment = moment.replace(tzinfo=local or timezone.utc)
+        moment = moment.replace(tzinfo=local or UTC)
     return (moment - EPOCH) // timedelta(microseconds=1)
 
 
@@ -197,7 +197,12 @@ def assemble(draft: Draft, source: str, config: Config, rows: Rows) -> list[tupl
     reasons = list(read.reasons) if read else []
     name, site, more = site_of(record, draft.founds, config)
     start, end, duration = times(draft, zone(site.timezone), flags)
-    run: Row = {"run_id": draft.run_id, "source": source, "where_file": draft.file, "where_line": draft.line or 1}
+    run: Row = {
+        "run_id": draft.run_id,
+        "source": source,
+        "where_file": draft.file,
+        "where_line": draft.line or 1,
+    }
     for key in IDENTITY:
         run[key] = getattr(record, key)
     run["project"] = run["project"] or _first(draft.founds, "project") or matching(source, config.projects)
@@ -254,7 +259,18 @@ def _statements(draft: Draft, rows: Rows) -> None:
         for item in log.sink.statements:
             if item.run == own:
                 value = item.energy_kwh
-                _statement(rows, draft, f"log-{number}", "log", item.method, item.covers, item.basis, value, log.file, item.line)
+                _statement(
+                    rows,
+                    draft,
+                    f"log-{number}",
+                    "log",
+                    item.method,
+                    item.covers,
+                    item.basis,
+                    value,
+                    log.file,
+                    item.line,
+                )
                 number += 1
     energy = draft.record.record.energy if draft.record and not draft.is_child else None
     if energy is None or draft.record is None:
@@ -264,10 +280,21 @@ def _statements(draft: Draft, rows: Rows) -> None:
         value = getattr(energy, key)
         if value is not None:
             covers = ALL if key == "total" else (key,)
-            _statement(rows, draft, f"energy-{key}", "energy", "declared", covers, energy.basis, value, draft.record.file, line)
+            _statement(
+                rows,
+                draft,
+                f"energy-{key}",
+                "energy",
+                "declared",
+                covers,
+                energy.basis,
+                value,
+                draft.record.file,
+                line,
+            )
 
 
-def _statement(  # noqa: PLR0913 -- one argument a column
+def _statement(  # noqa: PLR0913, PLR0917 -- one argument a column
     rows: Rows,
     draft: Draft,
     answer: str,
@@ -279,7 +306,13 @@ def _statement(  # noqa: PLR0913 -- one argument a column
     file: str,
     line: int,
 ) -> None:
-    row: Row = {"run_id": draft.run_id, "answer": answer, "origin": origin, "method": method, "covers": list(covers)}
+    row: Row = {
+        "run_id": draft.run_id,
+        "answer": answer,
+        "origin": origin,
+        "method": method,
+        "covers": list(covers),
+    }
     row.update(basis=basis, file=file, line=line, energy_low_kwh=None, energy_high_kwh=None)
     if isinstance(value, str):
         row["energy_kwh"] = value
@@ -350,7 +383,13 @@ def _widen(row: Row, first_us: int | None, last_us: int | None) -> None:
 
 
 def _blank(draft: Draft, device_id: str, component: str) -> Row:
-    row: Row = {"run_id": draft.run_id, "device_id": device_id, "component": component, "count": 1.0, "share": 1.0}
+    row: Row = {
+        "run_id": draft.run_id,
+        "device_id": device_id,
+        "component": component,
+        "count": 1.0,
+        "share": 1.0,
+    }
     row.update(uuid=None, first_at=None, last_at=None, utilisation=None, is_embodied=True)
     return row
 
@@ -363,7 +402,13 @@ def _log_device(draft: Draft, device_id: str, component: str, file: str, twin: D
     return row
 
 
-_QUANTITIES = (("average_power", "w"), ("rated_power", "w"), ("load", ""), ("embodied", "kgco2e"), ("lifetime", "h"))
+_QUANTITIES = (
+    ("average_power", "w"),
+    ("rated_power", "w"),
+    ("load", ""),
+    ("embodied", "kgco2e"),
+    ("lifetime", "h"),
+)
 
 
 def _declared(draft: Draft, device: Device, number: int, origin: str, rows: Rows) -> None:

@@ -38,7 +38,13 @@ def facts(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def check(
-    published: Path, policies: PolicySet, *, as_of: str, no_history: bool = False, commit: bool = True, actor: str | None = None
+    published: Path,
+    policies: PolicySet,
+    *,
+    as_of: str,
+    no_history: bool = False,
+    commit: bool = True,
+    actor: str | None = None,
 ) -> Checked:
     """Judge the runs of a store; with `commit`, record the check in its ledger."""
     if not commit:
@@ -62,7 +68,9 @@ def _events(
 ) -> list[audit.Event]:
     """Return the events of a check: policies, verdicts that changed or were resolved, and the check itself."""
     moment = moment_of(con, judgement.as_of or "latest", no_history=no_history)
-    events = [("policy", loaded.policy.id, _policy(loaded, compile_policy(loaded, moment))) for loaded in policies.policies]
+    events = [
+        ("policy", loaded.policy.id, _policy(loaded, compile_policy(loaded, moment))) for loaded in policies.policies
+    ]
     before: dict[tuple[str, str], str] = {
         (policy, subject): verdict
         for policy, subject, verdict in con.execute("SELECT policy_id, subject, verdict FROM newest_verdict").fetchall()

@@ -164,7 +164,8 @@ def load_with_value(
 def _check(config: Config) -> Config:
     if config.default_site is not None and config.default_site not in config.sites:
         raise UsageError(
-            f'default_site "{config.default_site}" is not one of sites', mend="add it below sites:, or mend the name"
+            f'default_site "{config.default_site}" is not one of sites',
+            mend="add it below sites:, or mend the name",
         )
     return config
 

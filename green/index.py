@@ -59,7 +59,7 @@ def scan(logs: Path, *, fingerprint: str = "mtime", work: Path | None = None) ->
     return found
 
 
-def _walk(folder: str, below: str, owner: str | None, found: Scan, fingerprint: str, ours: set[str]) -> None:  # noqa: PLR0913 -- a recursion's state
+def _walk(folder: str, below: str, owner: str | None, found: Scan, fingerprint: str, ours: set[str]) -> None:
     entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     if any(entry.name in RECORDS and entry.is_file() for entry in entries):
         owner = below or "."

@@ -13,7 +13,7 @@ import shutil
 import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import timezone
+from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +62,7 @@ class Shard:
     readers: Sequence[Reader]
 
 
-def ingest(  # noqa: PLR0913 -- one argument a path of the rule
+def ingest(
     config: Config,
     index: dict[str, list[File]],
     *,
@@ -150,7 +150,16 @@ def _source(shard: Shard, source: str, files: Sequence[File]) -> None:
     for log in logs:
         owner = runs[0] if len(runs) == 1 else None
         for reject in [*log.sink.rejects, *log.sink.more.values()]:
-            _reject(shard, shown, log.file, reject.line, reject.reason, reject.detail, lines=reject.lines, run=owner)
+            _reject(
+                shard,
+                shown,
+                log.file,
+                reject.line,
+                reject.reason,
+                reject.detail,
+                lines=reject.lines,
+                run=owner,
+            )
 
 
 def _log(shard: Shard, source: str, name: str, local: Any) -> LogRead | None:  # noqa: ANN401 -- a tzinfo or None
@@ -168,7 +177,7 @@ def _log(shard: Shard, source: str, name: str, local: Any) -> LogRead | None:  #
         return None
     encoding = UTF16.get(head[:2]) or _guess(head)
     text = head.decode(encoding, "replace")
-    log = Log(path, shown, text, encoding, local or timezone.utc, local is None)
+    log = Log(path, shown, text, encoding, local or UTC, local is None)
     reader = recognise(log, shard.readers) if head else None
     if reader is None:
         _input(shard, source, name, None)
@@ -183,7 +192,13 @@ def _log(shard: Shard, source: str, name: str, local: Any) -> LogRead | None:  #
         sink.reject(None, "UNREADABLE", str(error))
     except OSError as error:
         sink.reject(None, "UNREADABLE", error.strerror or "cannot be read to its end")
-    _input(shard, source, name, reader.name, has_readings=any(s.samples for s in sink.all_series) or bool(sink.statements))
+    _input(
+        shard,
+        source,
+        name,
+        reader.name,
+        has_readings=any(s.samples for s in sink.all_series) or bool(sink.statements),
+    )
     return LogRead(shown, sink, reader.holds_many)
 
 
@@ -207,7 +222,13 @@ def _input(shard: Shard, source: str, name: str, reader: str | None, *, has_read
     except OSError:
         return
     shard.rows.add(
-        "inputs", source=source, file=_text(name), sha256=digest, bytes=size, reader=reader, has_readings=has_readings
+        "inputs",
+        source=source,
+        file=_text(name),
+        sha256=digest,
+        bytes=size,
+        reader=reader,
+        has_readings=has_readings,
     )
 
 
@@ -309,4 +330,3 @@ def _remember(index: dict[str, list[File]], settings: str, out: Path, cache: Pat
     part = cache / ".state.json"
     part.write_text(json.dumps(state), encoding="utf-8")
     part.replace(cache / "state.json")
-

@@ -11,7 +11,15 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+)
 from pydantic_core import PydanticCustomError
 
 from green import units
@@ -51,9 +59,13 @@ def _quantity(unit: str) -> Any:  # noqa: ANN401 -- an annotated type, which myp
         except units.BadQuantity as error:
             raise PydanticCustomError("bad_unit", "{text}", {"text": str(error)}) from error
 
-    example = {"W": "330 W", "kWh": "27 kWh", "1": 1.2, "s": "12 h", "h": "6 y"}.get(unit, f"1.5 {unit}")
+    example: object = {"W": "330 W", "kWh": "27 kWh", "1": 1.2, "s": "12 h", "h": "6 y"}.get(unit, f"1.5 {unit}")
     schema = WithJsonSchema(
-        {"type": ["string", "number", "object"], "description": f"a quantity in {unit}", "examples": [example]}
+        {
+            "type": ["string", "number", "object"],
+            "description": f"a quantity in {unit}",
+            "examples": [example],
+        }
     )
     return Annotated[units.Quantity, BeforeValidator(read), schema, PlainSerializer(str, return_type=str)]
 
@@ -71,9 +83,7 @@ def _moment(raw: object) -> datetime:
     try:
         moment = raw if isinstance(raw, datetime) else datetime.fromisoformat(str(raw).strip())
     except ValueError as error:
-        raise PydanticCustomError(
-            "bad_value", "not a time | write ISO 8601, as in 2026-10-01T08:00:00Z"
-        ) from error
+        raise PydanticCustomError("bad_value", "not a time | write ISO 8601, as in 2026-10-01T08:00:00Z") from error
     if not 2000 <= moment.year < 2100:  # noqa: PLR2004 -- the years of the contract (docs/records.md)
         raise PydanticCustomError("bad_value", "outside the years 2000 to 2099")
     return moment
@@ -91,9 +101,20 @@ def _share(raw: units.Quantity) -> units.Quantity:
     return raw
 
 
-if TYPE_CHECKING:
-    Power = Energy = Seconds = Hours = Carbon = Ratio = Pue = Share = units.Quantity
-    Money = Tariff = Intensity = WaterPerEnergy = Memory = units.Quantity
+if TYPE_CHECKING:  # to a type checker each is a Quantity; pydantic reads the unit from the annotation
+    Power = units.Quantity
+    Energy = units.Quantity
+    Seconds = units.Quantity
+    Hours = units.Quantity
+    Carbon = units.Quantity
+    Ratio = units.Quantity
+    Pue = units.Quantity
+    Share = units.Quantity
+    Money = units.Quantity
+    Tariff = units.Quantity
+    Intensity = units.Quantity
+    WaterPerEnergy = units.Quantity
+    Memory = units.Quantity
 else:
     Power = _quantity("W")
     Energy = _quantity("kWh")
@@ -202,10 +223,12 @@ class Record(Part):
     labels: dict[str, Annotated[str, BeforeValidator(_name)]] = Field(default_factory=dict)
 
 
-_CPU = re.compile(r"\b(cpu|xeon|epyc|ryzen|threadripper|opteron|core\(tm\)|i[3579]-\d|graviton|altra|grace)\b", re.I)
-_HOST = re.compile(r"\b(server|dgx|poweredge|proliant|node|host|workstation|laptop)\b", re.I)
-_MEMORY = re.compile(r"\b(dram|ddr\d|dimm|memory|ram)\b", re.I)
-_REST = re.compile(r"\b(ssd|hdd|nvme|disk|switch|nic|storage)\b", re.I)
+_CPU = re.compile(
+    r"\b(cpu|xeon|epyc|ryzen|threadripper|opteron|core\(tm\)|i[3579]-\d|graviton|altra|grace)\b", re.IGNORECASE
+)
+_HOST = re.compile(r"\b(server|dgx|poweredge|proliant|node|host|workstation|laptop)\b", re.IGNORECASE)
+_MEMORY = re.compile(r"\b(dram|ddr\d|dimm|memory|ram)\b", re.IGNORECASE)
+_REST = re.compile(r"\b(ssd|hdd|nvme|disk|switch|nic|storage)\b", re.IGNORECASE)
 
 
 def component_of(name: str) -> str:

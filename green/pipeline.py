@@ -18,8 +18,6 @@ from green.errors import UsageError, Where
 from green.tables import INGEST
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from green.config import Config
 
 RESULTS = Path("results")

@@ -60,7 +60,8 @@ class Intervals:
         total = sum(self.counts.values())
         ranks = ((total - 1) // 2, total // 2)
         lengths = sorted(self.counts)
-        seen, found = 0, []
+        seen = 0
+        found: list[int] = []
         for length in lengths:
             seen += self.counts[length]
             while len(found) < len(ranks) and seen > ranks[len(found)]:
@@ -86,6 +87,15 @@ class Series:
     offset_j: float = 0.0
     samples: int = 0
     intervals: Intervals = field(default_factory=Intervals)
+
+    def see(self, t_us: int) -> None:
+        """Widen the time that the log speaks of, readable power or not."""
+        if self.first_us is None or self.last_us is None:
+            self.first_us = self.last_us = t_us
+        elif t_us > self.last_us:
+            self.last_us = t_us
+        elif t_us < self.first_us:
+            self.first_us = t_us
 
 
 @dataclass(slots=True)
@@ -154,7 +164,7 @@ class FileSink:
         self.runs.append(found)
         return len(self.runs) - 1
 
-    def series(  # noqa: PLR0913 -- the Protocol's arguments
+    def series(
         self,
         run: int,
         device: str,
@@ -176,12 +186,7 @@ class FileSink:
             self.reject(line, "TIME_OUT_OF_RANGE", "outside the years 2000 to 2099")
             return
         own = self.all_series[series]
-        if own.first_us is None or own.last_us is None:
-            own.first_us = own.last_us = t_us
-        elif t_us > own.last_us:
-            own.last_us = t_us
-        elif t_us < own.first_us:
-            own.first_us = t_us
+        own.see(t_us)
         if power_w is not None and not 0.0 <= power_w <= MOST_W:  # NaN fails both comparisons
             self.reject(line, "POWER_OUT_OF_RANGE" if math.isfinite(power_w) else "NOT_A_NUMBER", repr(power_w)[:40])
             power_w = None
@@ -213,13 +218,11 @@ class FileSink:
         own.previous_j = energy_j
         return energy_j + own.offset_j
 
-    def device(  # noqa: PLR0913 -- the Protocol's arguments
-        self, run: int, device: str, component: str, *, name: str | None, count: float, line: int
-    ) -> None:
+    def device(self, run: int, device: str, component: str, *, name: str | None, count: float, line: int) -> None:
         """Name hardware that has no series of its own."""
         self.hardware.append(Hardware(run, device, component, name, count, line))
 
-    def statement(  # noqa: PLR0913 -- the Protocol's arguments
+    def statement(
         self,
         run: int,
         covers: Sequence[str],

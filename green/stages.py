@@ -42,7 +42,12 @@ STAGES = {
     stage.name: stage
     for stage in (
         Stage(
-            "energy", "1", ("samples", "run", "device", "statement", "factor"), ENERGY, ("max_gap_us",), per_shard=True
+            "energy",
+            "1",
+            ("samples", "run", "device", "statement", "factor"),
+            ENERGY,
+            ("max_gap_us",),
+            per_shard=True,
         ),
         Stage("embodied", "1", ("run", "device", "factor"), EMBODIED, ("lifetime_h",)),
         Stage("emissions", "1", ("run", "energy", "embodied", "device", "factor", "series"), EMISSIONS),

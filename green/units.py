@@ -61,9 +61,7 @@ def parse(raw: object, unit: str, *, allow_negative: bool = False) -> Quantity:
         return _interval(raw, unit, allow_negative=allow_negative)
     if not isinstance(raw, str):
         if not is_dimensionless(unit):
-            raise BadQuantity(
-                f"{shown(raw)} has no unit", f'write the unit, as in "{shown(raw, bare=True)} {unit}"'
-            )
+            raise BadQuantity(f"{shown(raw)} has no unit", f'write the unit, as in "{shown(raw, bare=True)} {unit}"')
         return Quantity(_checked(_bare(raw), raw, allow_negative=allow_negative), None, None, unit)
     head, tolerance = _split_tolerance(raw)
     number, written = _split(head, raw)

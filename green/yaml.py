@@ -89,16 +89,12 @@ def load(path: Path, shown: str = "") -> Document:
 def loads(blob: bytes, name: str) -> Document:
     """Parse the bytes of a YAML or JSON document."""
     if len(blob) > MAX_BYTES:
-        raise UsageError(
-            f"file is larger than {MAX_BYTES >> 20} MiB", where=Where(name), mend="split it"
-        )
+        raise UsageError(f"file is larger than {MAX_BYTES >> 20} MiB", where=Where(name), mend="split it")
     try:
         text = blob.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = blob.count(b"\n", 0, error.start) + 1
-        raise UsageError(
-            "file is not UTF-8", where=Where(name, line), mend="save it as UTF-8"
-        ) from error
+        raise UsageError("file is not UTF-8", where=Where(name, line), mend="save it as UTF-8") from error
     return _Builder(name, text).document()
 
 
@@ -112,7 +108,7 @@ class _Builder:
         self.places: dict[Path_, tuple[int, int]] = {}
 
     def fail(self, what: str, event: Any, mend: str) -> UsageError:  # noqa: ANN401 -- ruamel is untyped
-        mark = getattr(event, "start_mark", None)
+        mark = getattr(event, "start_mark", event)  # an event, or the mark of an error itself
         line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
         text = self.lines[line - 1].strip() if line <= len(self.lines) else ""
         return UsageError(what, where=Where(self.name, line, column, text[:120]), mend=mend)
@@ -125,9 +121,9 @@ class _Builder:
             self.events: Iterator[Any] = iter(YAML(typ="safe").parse(self.text))
             value = self._stream()
         except MarkedYAMLError as error:
-            error.start_mark = error.problem_mark or error.context_mark
+            mark = error.problem_mark or error.context_mark
             raise self.fail(
-                f"not YAML: {error.problem or 'malformed'}", error, "mend the syntax of this line"
+                f"not YAML: {error.problem or 'malformed'}", mark, "mend the syntax of this line"
             ) from error
         except (YAMLError, RecursionError) as error:
             what = str(error).splitlines()[0][:120]

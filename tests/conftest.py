@@ -18,7 +18,14 @@ Pipeline = Callable[[Path, Path], Path]
 def snakemake(work: Path, *arguments: str, logs: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Run the pipeline in `work` and return what it printed; its exit code is the caller's to judge."""
     config = [f"logs={logs}"] if logs is not None else []
-    command = [str(BIN / "snakemake"), "--snakefile", str(REPO / "Snakefile"), "--directory", str(work), *arguments]
+    command = [
+        str(BIN / "snakemake"),
+        "--snakefile",
+        str(REPO / "Snakefile"),
+        "--directory",
+        str(work),
+        *arguments,
+    ]
     if config:
         command += ["--config", *config]
     return subprocess.run(command, capture_output=True, text=True, check=False)

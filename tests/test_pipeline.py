@@ -51,14 +51,20 @@ def rejects(work: Path) -> list[tuple[Any, ...]]:
 
 
 def digests(work: Path) -> dict[str, str]:
-    files = [work / "audit" / "green.duckdb", work / "audit" / ".store.duckdb", *sorted((work / "results").glob("*.*"))]
+    files = [
+        work / "audit" / "green.duckdb",
+        work / "audit" / ".store.duckdb",
+        *sorted((work / "results").glob("*.*")),
+    ]
     return {str(f.relative_to(work)): hashlib.sha256(f.read_bytes()).hexdigest() for f in files if f.is_file()}
 
 
 def smi(path: Path, watts: list[str], *, step_s: int = 10, name: str = "NVIDIA A100-SXM4-80GB", hour: int = 8) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    rows = [f"2026/09/01 {hour:02d}:{s // 60:02d}:{s % 60:02d}.000, {name}, {w}" for s, w in
-            ((n * step_s, w) for n, w in enumerate(watts))]
+    rows = [
+        f"2026/09/01 {hour:02d}:{s // 60:02d}:{s % 60:02d}.000, {name}, {w}"
+        for s, w in ((n * step_s, w) for n, w in enumerate(watts))
+    ]
     path.write_text(POWER + "\n".join(rows) + "\n")
 
 
@@ -228,7 +234,10 @@ def test_lost_and_rolled_back_store_is_noticed(tmp_path: Path) -> None:
     assert green(work, "verify").returncode == 0
     shutil.rmtree(work / "audit")
     run(work, logs)
-    assert [row["run_id"] for row in query(work, "SELECT run_id FROM runs ORDER BY 1")] == ["one.csv", "two.csv"]
+    assert [row["run_id"] for row in query(work, "SELECT run_id FROM runs ORDER BY 1")] == [
+        "one.csv",
+        "two.csv",
+    ]
     assert "Nothing to be done" in run(work, logs)
 
 
@@ -254,15 +263,30 @@ def test_check_ends_by_what_it_found(example: Path, tmp_path: Path) -> None:
 
 
 def test_gate_fails_where_all_does_not(example: Path) -> None:
-    command = [str(BIN / "snakemake"), "--snakefile", str(REPO / "Snakefile"), "--directory", str(example), "gate"]
-    done = subprocess.run([*command, "--config", f"logs={EXAMPLE}", "shards=1"], capture_output=True, text=True, check=False)
+    command = [
+        str(BIN / "snakemake"),
+        "--snakefile",
+        str(REPO / "Snakefile"),
+        "--directory",
+        str(example),
+        "gate",
+    ]
+    done = subprocess.run(
+        [*command, "--config", f"logs={EXAMPLE}", "shards=1"], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 1
     assert "GRN-E001" in done.stdout + done.stderr
 
 
 def test_query_is_read_only_and_reaches_no_file(example: Path) -> None:
-    for sql in ("DELETE FROM ledger", "SELECT * FROM read_text('/etc/hostname')", "COPY runs TO 'x.csv'", "SELECT 1; SELECT 2",
-                "ATTACH 'y.duckdb'", "SET enable_external_access = true"):
+    for sql in (
+        "DELETE FROM ledger",
+        "SELECT * FROM read_text('/etc/hostname')",
+        "COPY runs TO 'x.csv'",
+        "SELECT 1; SELECT 2",
+        "ATTACH 'y.duckdb'",
+        "SET enable_external_access = true",
+    ):
         done = green(example, "query", sql)
         assert done.returncode == 3, sql
     assert green(example, "query", "SELECT count(*) AS n FROM runs", "--csv").stdout == "n\n7\n"

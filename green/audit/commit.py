@@ -7,7 +7,7 @@ import json
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,7 +79,7 @@ def _new(con: duckdb.DuckDBPyConnection, out: Path) -> int:
 
 def _write(paths: store.Paths, pending: Path, temp: Path, actor: str) -> None:
     """Append pending events and their projections in one transaction."""
-    now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     with store.connect(paths.work, read_only=False) as con:
         con.execute("BEGIN")
         before, _ = ledger.head(con)
@@ -133,7 +133,7 @@ def _said(con: duckdb.DuckDBPyConnection, paths: store.Paths, wrong: str, size: 
     return words + (f"; what was found is kept as {kept}" if kept else "; it is published again")
 
 
-def facts(  # noqa: PLR0913 -- one argument an input of the rule
+def facts(
     con: duckdb.DuckDBPyConnection,
     results: Path,
     shards: Sequence[str],
@@ -162,7 +162,8 @@ def facts(  # noqa: PLR0913 -- one argument an input of the rule
     for table, kind, subject in (("new_factor", "factor", "factor_id"), ("new_state", "state", "run_id")):
         con.execute(
             "INSERT INTO proposed SELECT (SELECT count(*) FROM proposed)"
-            f" + row_number() OVER (ORDER BY {subject}) - 1, '{kind}', {subject}, payload FROM {table} ORDER BY {subject}"
+            f" + row_number() OVER (ORDER BY {subject}) - 1, '{kind}', {subject}, payload"
+            f" FROM {table} ORDER BY {subject}"
         )
     propose(con, [("generation", "store", ledger.canonical({"store": generation}))])
     row = con.execute(
@@ -180,7 +181,8 @@ def _summaries(con: duckdb.DuckDBPyConnection) -> None:
         "CREATE TEMP TABLE e_energy AS SELECT run_id, answer, origin, method, covers, basis,"
         " min(from_at) AS from_at, max(to_at) AS to_at, sum(energy_kwh) AS energy_kwh,"
         " sum(energy_low_kwh) AS energy_low_kwh, known_sum(energy_high_kwh) AS energy_high_kwh,"
-        " sum(exact(covered_s))::DOUBLE AS covered_s, sum(exact(uncovered_s))::DOUBLE AS uncovered_s, sum(gaps)::BIGINT AS gaps,"
+        " sum(exact(covered_s))::DOUBLE AS covered_s, sum(exact(uncovered_s))::DOUBLE AS uncovered_s,"
+        " sum(gaps)::BIGINT AS gaps,"
         " sum(resets)::BIGINT AS resets, sum(duplicates)::BIGINT AS duplicates, bool_or(is_counted) AS is_counted,"
         " list_sort(list_distinct(flatten(list(factor_ids)))) AS factor_ids, min(file) AS file, min(line) AS line"
         " FROM f_energy GROUP BY run_id, answer, origin, method, covers, basis"

@@ -1,6 +1,6 @@
-"""The hash chain: what an event's hash is made of, how events are appended, how the chain is walked.
+r"""The hash chain: what an event's hash is made of, how events are appended, how the chain is walked.
 
-hash = sha256("green-audit-v1\\0" ‖ prev_hash ‖ seq as 8 bytes ‖ sha256(JCS{recorded_at, kind, subject,
+hash = sha256("green-audit-v1\0" ‖ prev_hash ‖ seq as 8 bytes ‖ sha256(JCS{recorded_at, kind, subject,
 actor, tool_version, payload_sha256})), so that who and when are under the hash, too.
 """
 
@@ -76,7 +76,8 @@ def append(con: duckdb.DuckDBPyConnection, pending: Path, temp: Path, *, now: st
     """
     seq, previous = head(con)
     rows = con.execute(
-        "SELECT ordinal, kind, subject, payload_sha256 FROM read_parquet($file) ORDER BY ordinal", {"file": str(pending)}
+        "SELECT ordinal, kind, subject, payload_sha256 FROM read_parquet($file) ORDER BY ordinal",
+        {"file": str(pending)},
     ).fetchall()
     links = temp / "links.csv"
     with links.open("w", encoding="ascii") as stream:
@@ -112,6 +113,10 @@ def broken_links(con: duckdb.DuckDBPyConnection, batch: int = 20_000) -> tuple[i
             if prev_hash != previous:
                 return expected - 1, previous, [f"{at}: it does not follow event {seq - 1}"]
             if Header(seq, when, kind, subject, stated, actor, version).hash(previous) != own:
-                return expected - 1, previous, [f"{at}: time, kind, subject or actor was changed (its hash differs)"]
+                return (
+                    expected - 1,
+                    previous,
+                    [f"{at}: time, kind, subject or actor was changed (its hash differs)"],
+                )
             previous, expected = own, expected + 1
     return expected - 1, previous, []

@@ -34,8 +34,10 @@ def record(  # noqa: PLR0913 -- one argument an input of the rule
         used = Path(folder) / "factor.parquet"
         with stages.connect() as con:
             factors_sha256 = factors.load(con, [Path(file) for file in factor_files])
-            con.execute(f"COPY (SELECT *, to_json({commit.factor_payload()})::VARCHAR AS payload FROM factor)"
-                        f" TO {stages.quote(used)} (FORMAT parquet)")
+            con.execute(
+                f"COPY (SELECT *, to_json({commit.factor_payload()})::VARCHAR AS payload FROM factor)"
+                f" TO {stages.quote(used)} (FORMAT parquet)"
+            )
         assessment: dict[str, Any] = {
             "code_sha256": stages.code_digest(),
             "config_sha256": config_sha256,
@@ -45,7 +47,9 @@ def record(  # noqa: PLR0913 -- one argument an input of the rule
         }
 
         def fill(con: duckdb.DuckDBPyConnection) -> None:
-            con.execute(f"CREATE TEMP VIEW factor_payload AS SELECT factor_id, payload FROM read_parquet({stages.quote(used)})")
+            con.execute(
+                f"CREATE TEMP VIEW factor_payload AS SELECT factor_id, payload FROM read_parquet({stages.quote(used)})"
+            )
             commit.facts(con, results, shards, present=present, generation=generation, assessment=assessment)
 
         receipt = commit.commit(store.Paths(published), fill, actor=actor)

@@ -38,7 +38,7 @@ LISTS = (
 def _as_json(name: str, kind: str) -> str:
     """Return the expression that puts a column into a payload: exact, and the same on every machine."""
     column = f'"{name}"'
-    if kind == EXACT or kind == "DOUBLE":
+    if kind in {EXACT, "DOUBLE"}:
         return f"CAST({column} AS VARCHAR)"
     if kind == "TIMESTAMPTZ":
         return f"strftime({column} AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%fZ')"
@@ -95,7 +95,10 @@ def fact_inserts() -> Iterable[str]:
 def create_projections(con: duckdb.DuckDBPyConnection) -> None:
     """Create the ledger, the projections and nothing else."""
     con.execute(text_of("schema"))
-    for table, columns in (("run", _without_run(EMISSIONS)), *((t, c) for _, t, c in LISTS if t != "input_file")):
+    for table, columns in (
+        ("run", _without_run(EMISSIONS)),
+        *((t, c) for _, t, c in LISTS if t != "input_file"),
+    ):
         typed = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
         con.execute(f"CREATE TABLE {table} (seq BIGINT NOT NULL, run_id VARCHAR NOT NULL, {typed})")
 
@@ -130,10 +133,36 @@ def comment(con: duckdb.DuckDBPyConnection) -> None:
             con.execute(f'COMMENT ON COLUMN {table}."{column}" IS {quote(COLUMNS[column])}')
 
 
-VIEWS = (
-    "newest_run newest_state current_run runs run_units run_metrics by_project by_team_month newest_verdict violations"
-    " budget_status waivers_active scope2 data_quality lineage"
-).split()
-PROJECTIONS = (
-    "run energy embodied functional_unit quality_metric input_file state factor policy waiver check_run verdict assessment checkpoint"
-).split()
+VIEWS = [
+    "newest_run",
+    "newest_state",
+    "current_run",
+    "runs",
+    "run_units",
+    "run_metrics",
+    "by_project",
+    "by_team_month",
+    "newest_verdict",
+    "violations",
+    "budget_status",
+    "waivers_active",
+    "scope2",
+    "data_quality",
+    "lineage",
+]
+PROJECTIONS = [
+    "run",
+    "energy",
+    "embodied",
+    "functional_unit",
+    "quality_metric",
+    "input_file",
+    "state",
+    "factor",
+    "policy",
+    "waiver",
+    "check_run",
+    "verdict",
+    "assessment",
+    "checkpoint",
+]

@@ -14,7 +14,7 @@ import shutil
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from green.errors import StoreError, Where
 
@@ -52,7 +52,7 @@ def connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
 
     shown = os.path.relpath(path)
     try:
-        options = {} if read_only else {"storage_compatibility_version": STORAGE}
+        options: dict[str, Any] = {} if read_only else {"storage_compatibility_version": STORAGE}
         con = duckdb.connect(str(path), read_only=read_only, config=options)
     except duckdb.Error as error:
         raise StoreError(

@@ -56,7 +56,7 @@ def verify(published: Path, progress: Callable[[str], None] = lambda _: None) ->
             if not broken:
                 proof.established.append(f"the chain of {proof.events} events is whole; its head is {proof.head}")
             progress("projections")
-            different = _projections(con, target)
+            different = _projections(target)
             proof.wrong += different
             if not different:
                 proof.established.append("every projection is what the ledger says")
@@ -67,27 +67,34 @@ def verify(published: Path, progress: Callable[[str], None] = lambda _: None) ->
                 proof.established.append("views and formulas are those of this version")
     except duckdb.Error as error:
         proof.wrong.append(f"the store cannot be read to its end: {str(error).splitlines()[0][:200]}")
-    proof.open.append("whether the newest events were cut off, or everything rewritten: that takes a checkpoint kept elsewhere")
+    proof.open.append(
+        "whether the newest events were cut off, or everything rewritten: that takes a checkpoint kept elsewhere"
+    )
     return proof
 
 
-def _projections(con: duckdb.DuckDBPyConnection, path: Path) -> list[str]:
+def _projections(path: Path) -> list[str]:
     """Recompute all projections from the ledger in a database of our own, and name those that differ."""
     with store_in_memory(path) as own:
         own.execute("CREATE TEMP VIEW event AS SELECT * FROM audited.ledger")
         project(own)
         wrong = []
         for table in schema.PROJECTIONS:
-            columns = own.execute(f"SELECT column_name FROM duckdb_columns() WHERE table_name = {quote(table)}"
-                                  " AND database_name = 'memory' ORDER BY column_index").fetchall()
+            columns = own.execute(
+                f"SELECT column_name FROM duckdb_columns() WHERE table_name = {quote(table)}"
+                " AND database_name = 'memory' ORDER BY column_index"
+            ).fetchall()
             names = ", ".join(f'"{name}"' for (name,) in columns)
             row = own.execute(
-                f"SELECT (SELECT count(*) FROM (SELECT {names} FROM audited.{table} EXCEPT ALL SELECT {names} FROM {table})),"
-                f" (SELECT count(*) FROM (SELECT {names} FROM {table} EXCEPT ALL SELECT {names} FROM audited.{table}))"
+                f"WITH kept AS (SELECT {names} FROM audited.{table}), said AS (SELECT {names} FROM {table})"
+                " SELECT (SELECT count(*) FROM (FROM kept EXCEPT ALL FROM said)),"
+                " (SELECT count(*) FROM (FROM said EXCEPT ALL FROM kept))"
             ).fetchone()
             extra, absent = row or (0, 0)
             if extra or absent:
-                wrong.append(f"projection {table}: {extra} rows that the ledger does not say, {absent} that it says are not there")
+                wrong.append(
+                    f"projection {table}: {extra} rows are not in the ledger, {absent} of the ledger are missing"
+                )
     return wrong
 
 

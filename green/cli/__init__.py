@@ -107,7 +107,7 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:  # the reader of our output went away: nothing is wrong with us
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
-    except Exception as error:  # noqa: BLE001 -- usage errors of click have no common public base; the rest is re-raised
+    except Exception as error:
         if not hasattr(error, "format_message"):
             raise
         print(f"error: {error.format_message()}\nmend: see `green --help`", file=sys.stderr)  # noqa: T201 -- as above

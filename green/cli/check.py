@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -29,7 +30,7 @@ class Format(StrEnum):
     epilog="Example: green check --policies policies --as-of now --strict\n\n"
     "Exit: 0 compliant, 1 a policy is broken, 2 doubtful (--strict), 3 usage or policy error, 4 input, 5 store."
 )
-def check(  # noqa: PLR0913 -- one argument an option
+def check(  # noqa: PLR0913, PLR0917 -- one argument an option
     context: typer.Context,
     form: Annotated[Format, typer.Option("--format", help="how verdicts are written")] = Format.TEXT,
     as_json: Annotated[bool, typer.Option("--json", help="short for --format json")] = False,  # noqa: FBT002 -- a flag
@@ -70,7 +71,12 @@ def conclude(  # noqa: PLR0913 -- one argument an option
 
     policies = load(Path(config.policies), shown=_shown(config.policies))
     checked = judged(
-        Path(config.store), policies, as_of=resolved(as_of), no_history=no_history, commit=commit, actor=config.audit.actor
+        Path(config.store),
+        policies,
+        as_of=resolved(as_of),
+        no_history=no_history,
+        commit=commit,
+        actor=config.audit.actor,
     )
     text = render(checked.judgement, form, to_file=output is not None)
     if output is not None:
@@ -85,9 +91,9 @@ def conclude(  # noqa: PLR0913 -- one argument an option
 
 def resolved(as_of: str) -> str:
     """Put the clock's time in the place of `now`; nothing below the command line reads a clock."""
-    from datetime import datetime, timezone  # noqa: PLC0415 -- beside its one use
+    from datetime import datetime  # noqa: PLC0415 -- beside its one use
 
-    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ") if as_of == "now" else as_of
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if as_of == "now" else as_of
 
 
 def render(judgement: Judgement, form: Format, *, to_file: bool) -> str:

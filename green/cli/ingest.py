@@ -49,8 +49,13 @@ def _one(config: Config, path: Path) -> dict[str, Any]:
         raise InputError(f"no such folder: {path}", where=Where(str(path)), mend="check the path")
     root = path if path.is_dir() else path.parent
     scanned = scan(root)
-    sources = {s: files for s, files in scanned.sources.items() if path.is_dir() or any(f[0] == path.name for f in files)}
-    with tempfile.TemporaryDirectory(prefix="green-") as folder, progress(f"reading {path}", len(sources)) as tick:
+    sources = {
+        s: files for s, files in scanned.sources.items() if path.is_dir() or any(f[0] == path.name for f in files)
+    }
+    with (
+        tempfile.TemporaryDirectory(prefix="green-") as folder,
+        progress(f"reading {path}", len(sources)) as tick,
+    ):
         out = Path(folder)
         own = config.model_copy(update={"logs": str(root.resolve())})
         reading.ingest(own, sources, settings="", out=out / "ingest" / "all", cache=out / "cache", progress=tick)

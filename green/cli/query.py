@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import sys
+from datetime import UTC
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -40,7 +41,9 @@ def query(
     else:
         from green.output.text import table  # noqa: PLC0415 -- rich, only for a table
 
-        show(table(names, [["" if value is None else str(_plain(value)) for value in row] for row in rows]).rstrip("\n"))
+        show(
+            table(names, [["" if value is None else str(_plain(value)) for value in row] for row in rows]).rstrip("\n")
+        )
 
 
 def _run(con: duckdb.DuckDBPyConnection, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
@@ -55,20 +58,21 @@ def _run(con: duckdb.DuckDBPyConnection, sql: str) -> tuple[list[str], list[tupl
         return names, result.fetchall()
     except duckdb.Error as error:
         raise UsageError(
-            str(error).strip().splitlines()[0], mend="`SELECT * FROM duckdb_columns()` lists tables and columns"
+            str(error).strip().splitlines()[0],
+            mend="`SELECT * FROM duckdb_columns()` lists tables and columns",
         ) from error
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 -- any value of DuckDB
+def _plain(value: Any) -> Any:  # noqa: ANN401, PLR0911 -- any value of DuckDB, one line a type
     """Make a value JSON: times ISO 8601 UTC, decimals numbers, not-finite numbers null."""
-    from datetime import date, datetime, timezone  # noqa: PLC0415 -- beside their one use
+    from datetime import date, datetime  # noqa: PLC0415 -- beside their one use
     from decimal import Decimal  # noqa: PLC0415 -- likewise
     from math import isfinite  # noqa: PLC0415 -- likewise
 
     if isinstance(value, datetime):
         if value.tzinfo is None:
             return value.isoformat()
-        utc = value.astimezone(timezone.utc)
+        utc = value.astimezone(UTC)
         return utc.strftime("%Y-%m-%dT%H:%M:%S" + (".%f" if utc.microsecond else "") + "Z")
     if isinstance(value, date):
         return value.isoformat()

@@ -17,7 +17,9 @@ def readers(
     """List the log formats that are recognised, in the order that they are tried."""
     from green.readers import readers as installed  # noqa: PLC0415 -- loads every reader
 
-    found = [{"name": reader.name, "title": reader.title, "holds_many_runs": reader.holds_many} for reader in installed()]
+    found = [
+        {"name": reader.name, "title": reader.title, "holds_many_runs": reader.holds_many} for reader in installed()
+    ]
     if as_json:
         show_json(found)
     else:

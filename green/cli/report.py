@@ -27,7 +27,9 @@ class Form(StrEnum):
 @app.command(epilog="Example: green report --format text")
 def report(
     context: typer.Context,
-    form: Annotated[Form, typer.Option("--format", help="the page, or the verdicts for a terminal or a program")] = Form.HTML,
+    form: Annotated[
+        Form, typer.Option("--format", help="the page, or the verdicts for a terminal or a program")
+    ] = Form.HTML,
     output: Annotated[Path, typer.Option(help="where the page goes")] = RESULTS / "report.html",
 ) -> None:
     """Show the verdicts that the pipeline left, or write the page anew."""

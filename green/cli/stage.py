@@ -107,7 +107,10 @@ def _check(config: Config, _: str) -> None:
     from green.policy.load import load  # noqa: PLC0415 -- likewise
 
     checked = check(
-        Path(config.store), load(Path(config.policies), shown="policies"), as_of=config.check.as_of, actor=config.audit.actor
+        Path(config.store),
+        load(Path(config.policies), shown="policies"),
+        as_of=config.check.as_of,
+        actor=config.audit.actor,
     )
     write_text(RESULTS / "verdicts.json", as_json.render(checked.judgement))
     write_text(RESULTS / "verdicts.md", markdown.render(checked.judgement))

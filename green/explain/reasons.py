@@ -110,7 +110,7 @@ UNMEASURED_CPU: the tool names a CPU and measured nothing for it
 > run it with access to RAPL
 UNMEASURED_MEMORY: the tool names memory and measured nothing for it
 > run it with access to RAPL
-MODELLED_SENSOR: a sensor of the log is a model, no meter; its readings are not counted as measured
+MODELLED_SENSOR: a sensor of the log is a model and no meter, although its readings look like one's
 > use a meter where the hardware has one
 NO_FOOTER: the log has no footer: it was cut, or its meter was killed
 > nothing: it is read up to the cut

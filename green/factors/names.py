@@ -25,7 +25,7 @@ _REWRITES: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = tuple(
     (needles, re.compile(pattern), new)
     for needles, pattern, new in (
         (("(", "®", "™", "©"), r"\((?:r|tm|c)\)|[®™©]", " "),
-        (("x ", "× ", "* "), r"^\s*\d+\s*(?:x|×|\*)\s+", " "),  # noqa: RUF001 - people write the sign, too
+        (("x ", "× ", "* "), r"^\s*\d+\s*(?:x|×|\*)\s+", " "),
         ((" gen",), r"^\s*\d+(?:st|nd|rd|th) gen\b", " "),
         (("@", "ghz", "/"), r"@.*$|\bcpu\s+\d+(?:\.\d+)?\s*ghz.*$|/\s*\d+ device.*$", " "),
         (("radeon",), r"\bwith radeon\b.*$|\bw/ radeon\b.*$", " "),  # the graphics inside an AMD processor

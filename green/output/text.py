@@ -41,9 +41,7 @@ def render_record(
 ) -> str:
     """Return the text of a `verdicts.json`; `rejected` is the number of lines that were not read."""
     rank = {name: index for index, name in enumerate(WORST_FIRST)}
-    verdicts = sorted(
-        record["verdicts"], key=lambda one: (rank[one["verdict"]], one["policy"], one["subject"])
-    )
+    verdicts = sorted(record["verdicts"], key=lambda one: (rank[one["verdict"]], one["policy"], one["subject"]))
     foot = [plain(note, 2000) for note in notes]
     if rejected:
         foot.append(f"{rejected} lines were not read: see results/rejects.parquet")
@@ -93,9 +91,7 @@ def _drawn(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int | N
     for name in columns:
         drawn.add_column(Text(name), overflow="fold")
     for row in rows:  # Text, not str: a name with [markup] stays a name
-        drawn.add_row(
-            *(Text(cell, _STYLES.get(cell, "") if index == 0 else "") for index, cell in enumerate(row))
-        )
+        drawn.add_row(*(Text(cell, _STYLES.get(cell, "") if index == 0 else "") for index, cell in enumerate(row)))
     console = Console(force_terminal=True, width=width, highlight=False)
     with console.capture() as capture:
         console.print(drawn)

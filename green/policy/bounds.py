@@ -56,9 +56,7 @@ def bounds_of(policy: Policy) -> Bounds | None:
         return None
     metric = METRICS[policy.metric]
     if not metric.unit:
-        raise BadBound(
-            ("metric",), f"{metric.name} is a rank, not a number", "use kind: require with at_least"
-        )
+        raise BadBound(("metric",), f"{metric.name} is a rank, not a number", "use kind: require with at_least")
     if isinstance(policy, IntensityPolicy):
         return _intensity(policy, metric)
     if isinstance(policy, BudgetPolicy):
@@ -128,9 +126,7 @@ def _intensity(policy: IntensityPolicy, metric: Metric) -> Bounds:
         raise BadBound(("metric",), f"{metric.name} per unit makes no sense", "use kind: limit")
     stored = f"{metric.unit}/{policy.per}"
     limit = policy.limit
-    key, raw = next(
-        (key, raw) for key in ("max", "min", "warn_above") if (raw := getattr(limit, key)) is not None
-    )
+    key, raw = next((key, raw) for key in ("max", "min", "warn_above") if (raw := getattr(limit, key)) is not None)
     _bound(raw, stored, ("limit", key))  # first against the metric, so that a mistake names its dimension
     unit = units.unit_of(raw)
     above, _, below = unit.partition("/")

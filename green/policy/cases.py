@@ -145,9 +145,7 @@ def run_cases(folder: Path, policies: PolicySet, *, shown: str = "") -> CaseRepo
         document = yaml.load(file, f"{shown or folder.name}/{file.name}")
         cases = yaml.validate(CaseFile, document)
         if cases.policy not in {loaded.policy.id for loaded in policies.policies}:
-            raise UsageError(
-                f'no policy "{cases.policy}"', where=document.where("policy"), mend="name one that exists"
-            )
+            raise UsageError(f'no policy "{cases.policy}"', where=document.where("policy"), mend="name one that exists")
         tested.add(cases.policy)
         only = PolicySet((policies[cases.policy],), policies.digest)
         for index, case in enumerate(cases.cases):

@@ -175,9 +175,7 @@ def _allow(policy: AllowPolicy) -> str:
     columns = [f"{refused} AS refused", f"{is_missing(field)} AS is_missing"]
     verdict = "WHEN refused IS NOT NULL THEN 'fail' WHEN is_missing THEN 'unknown' ELSE 'pass'"
     named = f"CASE verdict WHEN 'fail' THEN refused WHEN 'unknown' THEN {quoted(field)} ELSE '' END"
-    return _run(policy, columns) + _rows(
-        "run", verdict, "WHEN verdict = 'unknown' THEN 'MISSING_FIELD'", named, _NONE
-    )
+    return _run(policy, columns) + _rows("run", verdict, "WHEN verdict = 'unknown' THEN 'MISSING_FIELD'", named, _NONE)
 
 
 def _require(policy: RequirePolicy) -> str:
@@ -192,8 +190,7 @@ def _require(policy: RequirePolicy) -> str:
     verdict = " ".join(f"WHEN '{word}' IN ({', '.join(states)}) THEN '{word}'" for word in order)
     reason = ", ".join(f"CASE WHEN {state} = verdict THEN reason_{i} END" for i, state in enumerate(states))
     named = ", ".join(
-        f"CASE WHEN state_{index} = verdict THEN {quoted(label)} END"
-        for index, (label, _, _) in enumerate(checks)
+        f"CASE WHEN state_{index} = verdict THEN {quoted(label)} END" for index, (label, _, _) in enumerate(checks)
     )
     return _run(policy, columns) + _rows(
         "run",

@@ -54,9 +54,7 @@ def insert(
     units: Iterable[tuple[str, str, Any]] = (),
 ) -> None:
     """Insert rows; a column that a row lacks is NULL, except that runs are current and counted."""
-    slots = ", ".join(
-        "make_timestamptz(?)" if name in _TIMES else f"CAST(? AS {kind})" for name, kind in FACT.items()
-    )
+    slots = ", ".join("make_timestamptz(?)" if name in _TIMES else f"CAST(? AS {kind})" for name, kind in FACT.items())
     for fact in facts:
         row = {"is_current": True, "is_counted": True, **fact}
         connection.execute(f"INSERT INTO fact VALUES ({slots})", [row.get(name) for name in FACT])

@@ -193,9 +193,7 @@ def exit_code(judgement: Judgement, *, strict: bool = False) -> int:
 def _code(verdict: Verdict) -> int:
     if verdict.verdict == "error":
         return 3
-    is_broken = verdict.verdict == "fail" or (
-        verdict.verdict == "unknown" and verdict.on_unknown == OnUnknown.FAIL
-    )
+    is_broken = verdict.verdict == "fail" or (verdict.verdict == "unknown" and verdict.on_unknown == OnUnknown.FAIL)
     if is_broken and verdict.enforcement != Enforcement.ADVISORY:
         return 1
     return 2 if is_broken or verdict.verdict in {"unknown", "at_risk", "warn"} else 0

@@ -71,9 +71,7 @@ def load(path: Path, *, shown: str = "") -> PolicySet:
                     mend="ids are unique over all bundles and never reused: give this one a new id",
                 )
     if not found:
-        raise UsageError(
-            f"no policy in {name}", where=Where(name), mend="add one: an empty set would pass everything"
-        )
+        raise UsageError(f"no policy in {name}", where=Where(name), mend="add one: an empty set would pass everything")
     ordered = tuple(found[key] for key in sorted(found))
     return PolicySet(ordered, digest_of([loaded.canonical() for loaded in ordered]))
 
@@ -85,9 +83,7 @@ def files(path: Path) -> list[Path]:
     return sorted(
         file
         for file in path.rglob("*")
-        if file.suffix in {".yaml", ".yml"}
-        and file.name != APART
-        and "cases" not in file.relative_to(path).parts
+        if file.suffix in {".yaml", ".yml"} and file.name != APART and "cases" not in file.relative_to(path).parts
     )
 
 

@@ -142,9 +142,7 @@ def compared(bounds: Bounds, numbers: Triple) -> tuple[str, str | None]:
 
 def as_floats(bounds: Bounds) -> Bounds:
     """Round bounds as figures are rounded that are compared as DOUBLE."""
-    rounded = [
-        None if part is None else Decimal(float(part)) for part in (bounds.max, bounds.min, bounds.warn_above)
-    ]
+    rounded = [None if part is None else Decimal(float(part)) for part in (bounds.max, bounds.min, bounds.warn_above)]
     return Bounds(rounded[0], rounded[1], rounded[2], bounds.stored, bounds.unit, bounds.scale)
 
 

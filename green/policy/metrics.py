@@ -58,9 +58,7 @@ METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
         _physical("energy.it", "energy_kwh", "kWh", _ENERGY, "energy of the devices, before PUE"),
-        _physical(
-            "energy.facility", "facility_energy_kwh", "kWh", _ENERGY, "energy of the devices times the PUE"
-        ),
+        _physical("energy.facility", "facility_energy_kwh", "kWh", _ENERGY, "energy of the devices times the PUE"),
         _physical(
             "carbon.operational",
             "operational_kgco2e",
@@ -75,9 +73,7 @@ METRICS: dict[str, Metric] = {
             _OPERATIONAL,
             "emissions of use, market-based",
         ),
-        _physical(
-            "carbon.embodied", "embodied_kgco2e", "kgCO2e", _EMBODIED, "share of the hardware's manufacture"
-        ),
+        _physical("carbon.embodied", "embodied_kgco2e", "kgCO2e", _EMBODIED, "share of the hardware's manufacture"),
         _physical(
             "carbon.total",
             "emissions_kgco2e",

@@ -65,9 +65,7 @@ def _runs(loaded: Loaded, facts: Sequence[Row], amounts: Amounts) -> list[Findin
     judged = [
         row
         for row in facts
-        if row["is_current"]
-        and (row["is_counted"] or row["error"] is not None)
-        and row["status"] != "planned"
+        if row["is_current"] and (row["is_counted"] or row["error"] is not None) and row["status"] != "planned"
     ]
     seen = times([row["run_id"] for row in judged])
     found: dict[str, Finding] = {}
@@ -141,19 +139,14 @@ def _require(policy: RequirePolicy, row: Row) -> Finding:
         if hit:
             reason = next((reason for _, reason in hit if reason is not None), None)
             named = ", ".join(label for label, _ in hit)
-            return Finding(
-                row["run_id"], verdict, reason, unknown_runs=int(verdict == "unknown"), named=named, **where
-            )
+            return Finding(row["run_id"], verdict, reason, unknown_runs=int(verdict == "unknown"), named=named, **where)
     return Finding(row["run_id"], "pass", **where)
 
 
 def _checked(check: Check, row: Row) -> list[tuple[str, str, str | None]]:
     """Return label, state and reason of each requirement."""
     if check.present is not None:
-        return [
-            (name, "fail", "MISSING_FIELD") if lacks(row, name) else (name, "pass", None)
-            for name in check.present
-        ]
+        return [(name, "fail", "MISSING_FIELD") if lacks(row, name) else (name, "pass", None) for name in check.present]
     metric = METRICS[check.metric or TIER]
     if check.at_least is not None:
         label = f"{check.metric} at least {check.at_least}"

@@ -49,10 +49,7 @@ def selected(select: Select) -> str:
 def _matches(matcher: Matcher) -> list[str]:
     fields = [f"NULLIF({name}, '') IN {listed(values)}" for name, values in matcher.fields().items()]
     # Labels are open: an absent one matches nothing, so it is FALSE and never NULL.
-    labels = [
-        f"coalesce(labels[{quoted(name)}] IN {listed(values)}, FALSE)"
-        for name, values in matcher.labels.items()
-    ]
+    labels = [f"coalesce(labels[{quoted(name)}] IN {listed(values)}, FALSE)" for name, values in matcher.labels.items()]
     return fields + labels
 
 
@@ -83,8 +80,7 @@ def is_missing(field: str) -> str:
 def problem(metric: Metric, *, has_most: bool = False, is_rank: bool = False) -> str:
     """Write why a metric is unknown, or NULL where it is known."""
     reason = (
-        f"coalesce(list_filter(unknown_reasons, lambda code: code IN {listed(metric.reasons)})[1],"
-        " 'MISSING_METRIC')"
+        f"coalesce(list_filter(unknown_reasons, lambda code: code IN {listed(metric.reasons)})[1], 'MISSING_METRIC')"
     )
     if is_rank:
         return reason

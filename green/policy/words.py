@@ -30,9 +30,7 @@ def _number(raw: object) -> object:
 
 def _metric(name: str) -> str:
     if name not in METRICS:
-        raise ValueError(
-            f'unknown metric "{name}" | {nearest(name, tuple(METRICS))} `green policy schema` lists them'
-        )
+        raise ValueError(f'unknown metric "{name}" | {nearest(name, tuple(METRICS))} `green policy schema` lists them')
     return name
 
 

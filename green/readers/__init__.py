@@ -20,7 +20,7 @@ COMPONENTS = ("gpu", "cpu", "memory", "rest")
 HEAD_BYTES = 65_536
 
 
-class Unreadable(ValueError):
+class Unreadable(ValueError):  # noqa: N818 -- what the log is; every reader raises it by this name
     """The log as a whole cannot be used; the message is the reason, for `rejects`."""
 
 
@@ -74,7 +74,7 @@ class Sink(Protocol):
     def run(self, found: Found) -> int:
         """Open a run of this file and return its number."""
 
-    def series(  # noqa: PLR0913 -- a sensor has that many properties, and all are keywords
+    def series(
         self,
         run: int,
         device: str,
@@ -92,12 +92,10 @@ class Sink(Protocol):
         Readings outside [0, 1 MW] and times outside 2000-2100 are rejected here, once for all readers.
         """
 
-    def device(  # noqa: PLR0913 -- as above
-        self, run: int, device: str, component: str, *, name: str | None, count: float, line: int
-    ) -> None:
+    def device(self, run: int, device: str, component: str, *, name: str | None, count: float, line: int) -> None:
         """Name hardware of the run that has no series of its own."""
 
-    def statement(  # noqa: PLR0913 -- as above
+    def statement(
         self,
         run: int,
         covers: Sequence[str],

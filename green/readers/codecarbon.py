@@ -174,9 +174,7 @@ def _devices(row: _Row, sink: Sink, run: int) -> None:
         sink.device(run, "cpu", "cpu", name=row.get("cpu_model") or None, count=1.0, line=row.line)
     if not _names(row, "gpu"):
         return
-    for number, (name, count) in enumerate(
-        counted_names(row.get("gpu_model"), decimal(row.get("gpu_count")))
-    ):
+    for number, (name, count) in enumerate(counted_names(row.get("gpu_model"), decimal(row.get("gpu_count")))):
         known = None if name in ("", "Unknown GPU") else name
         sink.device(run, f"gpu-{number}", "gpu", name=known, count=count, line=row.line)
 
@@ -236,10 +234,7 @@ class CodeCarbon:
                 kept = runs.setdefault(own_id, [row, row])
                 kept[:] = [row if row.fault is None or kept[0].fault is not None else kept[0], row]
         clock = Clock(log.timezone)
-        opened = {
-            own_id: _report(row, log, clock, sink, is_last=row is last)
-            for own_id, (row, last) in runs.items()
-        }
+        opened = {own_id: _report(row, log, clock, sink, is_last=row is last) for own_id, (row, last) in runs.items()}
         for line, own_id, reason, detail in faults:
             sink.reject(line, reason, detail, run=opened[own_id])
 

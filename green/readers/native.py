@@ -135,13 +135,7 @@ def _devices(session: _Session, sink: Sink, run: int) -> list[dict[str, dict[str
         sensor_id, kind, uuid = _text(sensor.get("id")), _text(sensor.get("kind")), _text(sensor.get("uuid"))
         reads = _text(sensor.get("reads"))
         is_known = kind in COMPONENTS and reads in ("power_w", "energy_j")
-        if (
-            sensor_id is None
-            or kind is None
-            or reads is None
-            or not is_known
-            or sensor_id in RESERVED | taken
-        ):
+        if sensor_id is None or kind is None or reads is None or not is_known or sensor_id in RESERVED | taken:
             sink.reject(1, "BAD_SENSOR", json.dumps(sensor)[:200], run=run)
             continue
         taken.add(sensor_id)
@@ -196,9 +190,7 @@ class _Reading:
             return
         for series, power_id, counter_id in self.series:
             if power_id in record or counter_id in record:
-                power_w, energy_j = (
-                    self.value(record, sensor_id, line) for sensor_id in (power_id, counter_id)
-                )
+                power_w, energy_j = (self.value(record, sensor_id, line) for sensor_id in (power_id, counter_id))
                 self.sink.sample(series, t_us, power_w, energy_j, line)
         for unknown in sorted(record.keys() - self.known):
             self.known.add(unknown)  # said once
@@ -227,9 +219,7 @@ class Native:
     def read(self, log: Log, sink: Sink) -> None:
         """Read the log up to where it was cut."""
         reading = _Reading(_session(log), Clock(UTC), sink)
-        half: tuple[int, str] | None = (
-            None  # a line that is no JSON is half a line only where nothing follows
-        )
+        half: tuple[int, str] | None = None  # a line that is no JSON is half a line only where nothing follows
         for number, text in enumerate(log.lines(), 1):
             if number == 1 or not text.strip():
                 continue

@@ -77,8 +77,7 @@ def _from_cells(rows: list[list[str]]) -> _Layout | None:
     power = [
         number
         for number, column in enumerate(columns)
-        if any(map(_WATTS.fullmatch, column))
-        and all(_WATTS.fullmatch(c) or _ABSENT.fullmatch(c) for c in column)
+        if any(map(_WATTS.fullmatch, column)) and all(_WATTS.fullmatch(c) or _ABSENT.fullmatch(c) for c in column)
     ]
     if len(power) != 1:  # the draw and its limit look alike: which is which would be a guess
         return None
@@ -95,9 +94,7 @@ def _layout(log: Log) -> _Layout | None:
     """Find the columns in the head of a log; None where it is no log of nvidia-smi."""
     lines = [line for line in log.head_lines[:HEAD_LINES] if line.strip()]
     rows = [split_cells(line) or [""] for line in lines]
-    for number, cells in enumerate(
-        rows[:2]
-    ):  # a stray line may stand before the header, or a header in other words
+    for number, cells in enumerate(rows[:2]):  # a stray line may stand before the header, or a header in other words
         header = _from_header(cells)
         if header is not None:
             return header

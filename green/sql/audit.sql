@@ -44,7 +44,8 @@ CREATE TEMP TABLE copied AS
 SELECT r.run_id, min(o.file) AS duplicate_of
 FROM reading AS r
 INNER JOIN (
-    SELECT sha256, arg_min(file, CAST(is_past AS VARCHAR) || file) AS file FROM reading GROUP BY sha256
+    SELECT sha256, arg_min(file, cast(is_past AS VARCHAR) || file) AS file FROM reading
+    GROUP BY sha256
 ) AS o ON r.sha256 = o.sha256
 WHERE r.file <> o.file
 GROUP BY r.run_id;
@@ -52,22 +53,24 @@ GROUP BY r.run_id;
 CREATE TEMP TABLE new_state AS
 SELECT
     e.run_id,
-    to_json({
+    cast(to_json({
         'duplicate_of': c.duplicate_of,
         'error': d.error,
         'flags': list_filter([
             CASE WHEN c.run_id IS NOT NULL THEN 'DUPLICATE_INPUT' END,
             CASE WHEN e.state = 'replaced' THEN 'REPLACED' END,
             CASE WHEN e.state = 'gone' THEN 'SOURCE_GONE' END
-        ], lambda x: x IS NOT NULL),
+        ], LAMBDA x: x IS NOT NULL),
         'is_counted': c.run_id IS NULL AND e.state <> 'replaced',
         'run_id': e.run_id,
         'state': e.state
-    })::VARCHAR AS payload
+    }) AS VARCHAR) AS payload
 FROM every_run AS e
 LEFT JOIN copied AS c ON e.run_id = c.run_id
 LEFT JOIN (
-    SELECT run_id, 'DUPLICATE_RUN_ID' AS error FROM f_run GROUP BY run_id HAVING count(DISTINCT source) > 1
+    SELECT run_id, 'DUPLICATE_RUN_ID' AS error FROM f_run
+    GROUP BY run_id
+    HAVING count(DISTINCT source) > 1
 ) AS d ON e.run_id = d.run_id AND e.state = 'current'
 LEFT JOIN newest_state AS s ON e.run_id = s.run_id
 WHERE s.run_id IS NOT NULL OR e.state <> 'current' OR c.run_id IS NOT NULL OR d.error IS NOT NULL;

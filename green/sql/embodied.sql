@@ -58,14 +58,14 @@ term AS (
         CASE
             WHEN d.embodied_kgco2e IS NOT NULL THEN coalesce(d.embodied_high_kgco2e, d.embodied_kgco2e) ELSE s.high
         END AS total_high,
-        coalesce(d.lifetime_h, CAST($lifetime_h AS DOUBLE), l.value) AS life_h,
+        coalesce(d.lifetime_h, cast($lifetime_h AS DOUBLE), l.value) AS life_h,
         CASE
             WHEN d.lifetime_h IS NOT NULL THEN coalesce(d.lifetime_low_h, d.lifetime_h)
-            ELSE coalesce(CAST($lifetime_h AS DOUBLE), l.low)
+            ELSE coalesce(cast($lifetime_h AS DOUBLE), l.low)
         END AS life_low_h,
         CASE
             WHEN d.lifetime_h IS NOT NULL THEN coalesce(d.lifetime_high_h, d.lifetime_h)
-            ELSE coalesce(CAST($lifetime_h AS DOUBLE), l.high)
+            ELSE coalesce(cast($lifetime_h AS DOUBLE), l.high)
         END AS life_high_h,
         list_concat(
             CASE WHEN d.embodied_kgco2e IS NULL THEN s.factor_ids END,

@@ -39,12 +39,15 @@ change AS (
 ),
 
 country AS (
-    SELECT subject, min(note) AS zone FROM factor WHERE quantity = 'region_zone' GROUP BY ALL
+    SELECT subject, min(note) AS zone FROM factor
+    WHERE quantity = 'region_zone'
+    GROUP BY ALL
 ),
 
 -- The zones of a run, best first: as written, then the country of a cloud region.
 zone AS (
-    SELECT run_id, region AS zone, 0 AS rank FROM one WHERE region IS NOT NULL
+    SELECT run_id, region AS zone, 0 AS rank FROM one
+    WHERE region IS NOT NULL
     UNION ALL
     SELECT o.run_id, c.zone, 1 FROM one AS o INNER JOIN country AS c ON o.region = c.subject
 ),
@@ -61,7 +64,8 @@ settings AS (
         z.zone AS series_zone
     FROM one AS o
     LEFT JOIN (
-        SELECT subject, arg_max(value, valid_from) AS value, arg_max(low, valid_from) AS low,
+        SELECT
+            subject, arg_max(value, valid_from) AS value, arg_max(low, valid_from) AS low,
             arg_max(high, valid_from) AS high, arg_max(factor_id, valid_from) AS factor_id
         FROM factor
         WHERE quantity = 'pue'
@@ -82,12 +86,12 @@ drawn AS (
         e.from_at,
         e.to_at,
         s.series_zone,
-        known_sum(exact(it_energy_kwh(CAST(e.energy_kwh AS DOUBLE), e.basis, s.pue))) AS it,
-        known_sum(exact(it_energy_kwh(CAST(e.energy_low_kwh AS DOUBLE), e.basis, s.pue_high))) AS it_low,
-        known_sum(exact(it_energy_kwh(CAST(e.energy_high_kwh AS DOUBLE), e.basis, s.pue_low))) AS it_high,
-        known_sum(exact(facility_energy_kwh(CAST(e.energy_kwh AS DOUBLE), e.basis, s.pue))) AS facility,
-        known_sum(exact(facility_energy_kwh(CAST(e.energy_low_kwh AS DOUBLE), e.basis, s.pue_low))) AS facility_low,
-        known_sum(exact(facility_energy_kwh(CAST(e.energy_high_kwh AS DOUBLE), e.basis, s.pue_high))) AS facility_high
+        known_sum(exact(it_energy_kwh(cast(e.energy_kwh AS DOUBLE), e.basis, s.pue))) AS it,
+        known_sum(exact(it_energy_kwh(cast(e.energy_low_kwh AS DOUBLE), e.basis, s.pue_high))) AS it_low,
+        known_sum(exact(it_energy_kwh(cast(e.energy_high_kwh AS DOUBLE), e.basis, s.pue_low))) AS it_high,
+        known_sum(exact(facility_energy_kwh(cast(e.energy_kwh AS DOUBLE), e.basis, s.pue))) AS facility,
+        known_sum(exact(facility_energy_kwh(cast(e.energy_low_kwh AS DOUBLE), e.basis, s.pue_low))) AS facility_low,
+        known_sum(exact(facility_energy_kwh(cast(e.energy_high_kwh AS DOUBLE), e.basis, s.pue_high))) AS facility_high
     FROM energy AS e
     INNER JOIN settings AS s ON e.run_id = s.run_id
     -- a device without any reading has no energy of its own: what it may have drawn is in the high end
@@ -101,10 +105,10 @@ drawn AS (
         s.series_zone,
         0,
         0,
-        known_sum(exact(it_energy_kwh(CAST(e.energy_high_kwh AS DOUBLE), e.basis, s.pue_low))),
+        known_sum(exact(it_energy_kwh(cast(e.energy_high_kwh AS DOUBLE), e.basis, s.pue_low))),
         0,
         0,
-        known_sum(exact(facility_energy_kwh(CAST(e.energy_high_kwh AS DOUBLE), e.basis, s.pue_high)))
+        known_sum(exact(facility_energy_kwh(cast(e.energy_high_kwh AS DOUBLE), e.basis, s.pue_high)))
     FROM energy AS e
     INNER JOIN settings AS s ON e.run_id = s.run_id
     WHERE e.is_counted AND e.energy_kwh IS NULL AND coalesce(e.method, 'sampled') IN ('sampled', 'counter')
@@ -113,23 +117,25 @@ drawn AS (
 
 -- One piece a stretch of constant intensity; its share is its part of the row's time.
 piece AS (
-    SELECT run_id, series_zone, y, hour_at, it, facility, facility_low, facility_high,
+    SELECT
+        run_id, series_zone, y, hour_at, it, facility, facility_low, facility_high,
         CASE
             WHEN from_at IS NULL OR to_at IS NULL OR to_at <= from_at THEN 1.0
-            ELSE (epoch_us(least(to_at, stop_at)) - epoch_us(greatest(from_at, start_at)))
+            ELSE
+                (epoch_us(least(to_at, stop_at)) - epoch_us(greatest(from_at, start_at)))
                 / (epoch_us(to_at) - epoch_us(from_at))
         END AS part
     FROM (
         SELECT
             *,
-            NULL::TIMESTAMPTZ AS hour_at,
+            cast(NULL AS TIMESTAMPTZ) AS hour_at,
             make_timestamptz(y, 1, 1, 0, 0, 0.0, 'UTC') AS start_at,
             make_timestamptz(y + 1, 1, 1, 0, 0, 0.0, 'UTC') AS stop_at
         FROM (
             SELECT
                 *,
                 unnest(CASE
-                    WHEN coalesce(from_at, to_at) IS NULL THEN [NULL::BIGINT]
+                    WHEN coalesce(from_at, to_at) IS NULL THEN [cast(NULL AS BIGINT)]
                     ELSE range(
                         year(coalesce(from_at, to_at)),
                         year(coalesce(greatest(from_at, to_at - INTERVAL 1 MICROSECOND), from_at, to_at)) + 1
@@ -148,7 +154,7 @@ piece AS (
             SELECT
                 *,
                 unnest(CASE
-                    WHEN coalesce(from_at, to_at) IS NULL THEN [NULL::TIMESTAMPTZ]
+                    WHEN coalesce(from_at, to_at) IS NULL THEN [cast(NULL AS TIMESTAMPTZ)]
                     ELSE generate_series(
                         date_trunc('hour', coalesce(from_at, to_at)),
                         coalesce(greatest(from_at, to_at - INTERVAL 1 MICROSECOND), from_at, to_at),
@@ -181,15 +187,15 @@ yearly AS (
     INNER JOIN zone AS z ON n.run_id = z.run_id
     INNER JOIN grid AS g ON z.zone = g.subject AND g.y BETWEEN n.y - 3 AND n.y
     LEFT JOIN change AS c ON g.subject = c.subject
-    QUALIFY row_number() OVER (PARTITION BY n.run_id, n.y ORDER BY z.rank, g.y DESC) = 1
+    QUALIFY row_number() OVER (PARTITION BY n.run_id, n.y ORDER BY z.rank ASC, g.y DESC) = 1
 ),
 
 priced AS (
     SELECT
         p.run_id,
-        CAST(p.facility AS DOUBLE) * p.part AS facility,
-        CAST(p.facility_low AS DOUBLE) * p.part AS facility_low,
-        CAST(p.facility_high AS DOUBLE) * p.part AS facility_high,
+        cast(p.facility AS DOUBLE) * p.part AS facility,
+        cast(p.facility_low AS DOUBLE) * p.part AS facility_low,
+        cast(p.facility_high AS DOUBLE) * p.part AS facility_high,
         coalesce(o.intensity_gco2e_per_kwh, h.intensity_gco2e_per_kwh, g.value) AS i,
         coalesce(
             o.intensity_low_gco2e_per_kwh, o.intensity_gco2e_per_kwh, h.intensity_gco2e_per_kwh, g.low
@@ -240,8 +246,8 @@ making AS (
         END) FILTER (WHERE is_counted AND energy_kwh IS NOT NULL) AS worst,
         -- DECIMAL sums: a sum of DOUBLE would depend on the order of rows
         coverage_ratio(
-            CAST(sum(exact(covered_s)) FILTER (WHERE is_counted) AS DOUBLE),
-            CAST(sum(exact(uncovered_s)) FILTER (WHERE is_counted) AS DOUBLE)
+            cast(sum(exact(covered_s)) FILTER (WHERE is_counted) AS DOUBLE),
+            cast(sum(exact(uncovered_s)) FILTER (WHERE is_counted) AS DOUBLE)
         ) AS coverage,
         list_sort(list_distinct(flatten(list(covers) FILTER (WHERE is_counted AND energy_kwh IS NOT NULL)))) AS parts,
         list_sort(list_distinct(flatten(list(factor_ids) FILTER (WHERE is_counted)))) AS factor_ids,
@@ -275,7 +281,8 @@ hours AS (
     SELECT
         d.run_id,
         coalesce(
-            any_value(o.device_hours_h), CAST(sum(exact(d.count * d.share)) AS DOUBLE) * any_value(o.duration_s) / 3600.0
+            any_value(o.device_hours_h),
+            cast(sum(exact(d.count * d.share)) AS DOUBLE) * any_value(o.duration_s) / 3600.0
         ) AS hours_h,
         list_sort(list_distinct(list(d.name) FILTER (WHERE d.name IS NOT NULL))) AS hardware
     FROM device AS d
@@ -300,12 +307,12 @@ total AS (
         p.low AS op_low,
         p.high AS op_high,
         p.factor_age_y,
-        exact(finite(operational_kgco2e(CAST(u.facility AS DOUBLE), o.market_gco2e_per_kwh))) AS mkt,
+        exact(finite(operational_kgco2e(cast(u.facility AS DOUBLE), o.market_gco2e_per_kwh))) AS mkt,
         exact(finite(operational_kgco2e(
-            CAST(u.facility_low AS DOUBLE), coalesce(o.market_low_gco2e_per_kwh, o.market_gco2e_per_kwh)
+            cast(u.facility_low AS DOUBLE), coalesce(o.market_low_gco2e_per_kwh, o.market_gco2e_per_kwh)
         ))) AS mkt_low,
         exact(finite(operational_kgco2e(
-            CAST(u.facility_high AS DOUBLE), coalesce(o.market_high_gco2e_per_kwh, o.market_gco2e_per_kwh)
+            cast(u.facility_high AS DOUBLE), coalesce(o.market_high_gco2e_per_kwh, o.market_gco2e_per_kwh)
         ))) AS mkt_high,
         b.value AS em,
         b.low AS em_low,
@@ -331,8 +338,11 @@ total AS (
         SELECT z.run_id, min(q.low) AS low, max(q.high) AS high
         FROM zone AS z
         INNER JOIN one AS o ON z.run_id = o.run_id
-        INNER JOIN grid AS q ON z.zone = q.subject
-            AND q.y BETWEEN year(coalesce(o.ended_at, o.started_at)) - 3 AND year(coalesce(o.ended_at, o.started_at))
+        INNER JOIN grid AS q
+            ON
+                z.zone = q.subject
+                AND q.y BETWEEN year(coalesce(o.ended_at, o.started_at))
+                - 3 AND year(coalesce(o.ended_at, o.started_at))
         GROUP BY ALL
     ) AS g ON o.run_id = g.run_id
 ),
@@ -342,8 +352,8 @@ implied AS (
     SELECT
         run_id,
         unnest([
-            CAST(op AS DOUBLE) * 1000 / nullif(CAST(fe AS DOUBLE), 0),
-            reported_kgco2e * 1000 / nullif(CAST(it AS DOUBLE), 0)
+            cast(op AS DOUBLE) * 1000 / nullif(cast(fe AS DOUBLE), 0),
+            reported_kgco2e * 1000 / nullif(cast(it AS DOUBLE), 0)
         ]) AS g,
         region_low,
         region_high
@@ -385,7 +395,7 @@ SELECT
     t.fe AS facility_energy_kwh,
     t.fe_low AS facility_energy_kwh_low,
     t.fe_high AS facility_energy_kwh_high,
-    finite(CAST(t.op AS DOUBLE) * 1000 / nullif(CAST(t.fe AS DOUBLE), 0)) AS intensity_gco2e_per_kwh,
+    finite(cast(t.op AS DOUBLE) * 1000 / nullif(cast(t.fe AS DOUBLE), 0)) AS intensity_gco2e_per_kwh,
     t.factor_age_y,
     CASE WHEN t.fe IS NOT NULL THEN t.op END AS operational_kgco2e,
     CASE WHEN t.fe IS NOT NULL THEN t.op_low END AS operational_kgco2e_low,
@@ -399,48 +409,59 @@ SELECT
     CASE WHEN t.fe IS NOT NULL THEN emissions_kgco2e(t.op, t.em) END AS emissions_kgco2e,
     CASE WHEN t.fe IS NOT NULL THEN emissions_kgco2e(t.op_low, t.em_low) END AS emissions_kgco2e_low,
     CASE WHEN t.fe IS NOT NULL THEN emissions_kgco2e(t.op_high, t.em_high) END AS emissions_kgco2e_high,
-    exact(finite(water_onsite_l(CAST(t.it AS DOUBLE), t.wue_l_per_kwh))) AS water_onsite_l,
-    exact(finite(water_onsite_l(CAST(t.it_low AS DOUBLE), coalesce(t.wue_low_l_per_kwh, t.wue_l_per_kwh))))
+    exact(finite(water_onsite_l(cast(t.it AS DOUBLE), t.wue_l_per_kwh))) AS water_onsite_l,
+    exact(finite(water_onsite_l(cast(t.it_low AS DOUBLE), coalesce(t.wue_low_l_per_kwh, t.wue_l_per_kwh))))
         AS water_onsite_l_low,
-    exact(finite(water_onsite_l(CAST(t.it_high AS DOUBLE), coalesce(t.wue_high_l_per_kwh, t.wue_l_per_kwh))))
+    exact(finite(water_onsite_l(cast(t.it_high AS DOUBLE), coalesce(t.wue_high_l_per_kwh, t.wue_l_per_kwh))))
         AS water_onsite_l_high,
-    exact(finite(water_offsite_l(CAST(t.fe AS DOUBLE), t.ewif_l_per_kwh))) AS water_offsite_l,
-    exact(finite(water_offsite_l(CAST(t.fe_low AS DOUBLE), coalesce(t.ewif_low_l_per_kwh, t.ewif_l_per_kwh))))
+    exact(finite(water_offsite_l(cast(t.fe AS DOUBLE), t.ewif_l_per_kwh))) AS water_offsite_l,
+    exact(finite(water_offsite_l(cast(t.fe_low AS DOUBLE), coalesce(t.ewif_low_l_per_kwh, t.ewif_l_per_kwh))))
         AS water_offsite_l_low,
-    exact(finite(water_offsite_l(CAST(t.fe_high AS DOUBLE), coalesce(t.ewif_high_l_per_kwh, t.ewif_l_per_kwh))))
+    exact(finite(water_offsite_l(cast(t.fe_high AS DOUBLE), coalesce(t.ewif_high_l_per_kwh, t.ewif_l_per_kwh))))
         AS water_offsite_l_high,
     water_onsite_l + water_offsite_l AS water_l,
     water_onsite_l_low + water_offsite_l_low AS water_l_low,
     water_onsite_l_high + water_offsite_l_high AS water_l_high,
-    exact(finite(cost_usd(t.hours_h, t.device_hour_usd, CAST(t.fe AS DOUBLE), t.tariff_usd_per_kwh))) AS cost_usd,
+    exact(finite(cost_usd(t.hours_h, t.device_hour_usd, cast(t.fe AS DOUBLE), t.tariff_usd_per_kwh))) AS cost_usd,
     exact(finite(cost_usd(
-        t.hours_h, coalesce(t.device_hour_low_usd, t.device_hour_usd), CAST(t.fe_low AS DOUBLE),
+        t.hours_h, coalesce(t.device_hour_low_usd, t.device_hour_usd), cast(t.fe_low AS DOUBLE),
         coalesce(t.tariff_low_usd_per_kwh, t.tariff_usd_per_kwh)
     ))) AS cost_usd_low,
     exact(finite(cost_usd(
-        t.hours_h, coalesce(t.device_hour_high_usd, t.device_hour_usd), CAST(t.fe_high AS DOUBLE),
+        t.hours_h, coalesce(t.device_hour_high_usd, t.device_hour_usd), cast(t.fe_high AS DOUBLE),
         coalesce(t.tariff_high_usd_per_kwh, t.tariff_usd_per_kwh)
     ))) AS cost_usd_high,
     t.coverage AS coverage_ratio,
-    CASE WHEN t.it IS NOT NULL OR t.fe IS NOT NULL
-        THEN ['counter', 'sampled', 'imported', 'modelled', 'declared'][t.worst + 1] END AS method,
-    CASE WHEN t.it IS NOT NULL OR t.fe IS NOT NULL
-        THEN ['measured', 'measured', 'imported', 'modelled', 'declared'][t.worst + 1] END AS quality_tier,
+    CASE
+        WHEN t.it IS NOT NULL OR t.fe IS NOT NULL
+            THEN ['counter', 'sampled', 'imported', 'modelled', 'declared'][t.worst + 1]
+    END AS method,
+    CASE
+        WHEN t.it IS NOT NULL OR t.fe IS NOT NULL
+            THEN ['measured', 'measured', 'imported', 'modelled', 'declared'][t.worst + 1]
+    END AS quality_tier,
     CASE WHEN len(t.parts) > 0 THEN array_to_string(t.parts, '+') END AS scope,
     t.reported_kgco2e,
     list_sort(list_distinct(list_concat(t.reasons, list_filter([
         CASE WHEN t.worst IS NULL AND t.logs > 0 THEN 'NO_SAMPLES' END,
         CASE WHEN t.worst IS NULL AND t.logs = 0 THEN 'MISSING_FIELD' END,
         CASE WHEN t.lacks_basis THEN 'MISSING_FIELD' END,
-        CASE WHEN t.worst IS NOT NULL AND t.pue_used IS NULL AND NOT coalesce(t.lacks_basis, false)
-            AND (t.fe IS NULL OR t.it IS NULL) THEN 'NO_PUE' END,
+        CASE
+            WHEN
+                t.worst IS NOT NULL AND t.pue_used IS NULL AND NOT coalesce(t.lacks_basis, FALSE)
+                AND (t.fe IS NULL OR t.it IS NULL) THEN 'NO_PUE'
+        END,
         CASE WHEN t.lacks_intensity AND t.region IS NULL THEN 'MISSING_FIELD' END,
-        CASE WHEN t.lacks_intensity AND t.region IS NOT NULL AND coalesce(t.started_at, t.ended_at) IS NULL
-            THEN 'MISSING_FIELD' END,
-        CASE WHEN t.lacks_intensity AND t.region IS NOT NULL AND coalesce(t.started_at, t.ended_at) IS NOT NULL
-            THEN 'NO_FACTOR' END,
+        CASE
+            WHEN t.lacks_intensity AND t.region IS NOT NULL AND coalesce(t.started_at, t.ended_at) IS NULL
+                THEN 'MISSING_FIELD'
+        END,
+        CASE
+            WHEN t.lacks_intensity AND t.region IS NOT NULL AND coalesce(t.started_at, t.ended_at) IS NOT NULL
+                THEN 'NO_FACTOR'
+        END,
         CASE WHEN t.em IS NULL THEN coalesce(t.em_reason, 'NO_HARDWARE') END
-    ], lambda x: x IS NOT NULL)))) AS unknown_reasons,
+    ], LAMBDA x: x IS NOT NULL)))) AS unknown_reasons,
     list_sort(list_distinct(list_concat(t.flags, list_filter([
         CASE WHEN t.lacks_interval THEN 'NO_INTERVAL' END,
         CASE WHEN t.lacks_bound AND t.worst IS NOT NULL THEN 'NO_UPPER_BOUND' END,
@@ -450,7 +471,7 @@ SELECT
         CASE WHEN t.tools > 1 THEN 'SEVERAL_TOOLS' END,
         CASE WHEN t.factor_age_y > 0 THEN 'AGED_FACTOR' END,
         CASE WHEN i.run_id IS NOT NULL THEN 'IMPLAUSIBLE_INTENSITY' END
-    ], lambda x: x IS NOT NULL)))) AS flags,
+    ], LAMBDA x: x IS NOT NULL)))) AS flags,
     coalesce(t.factor_ids, []) AS factor_ids,
     t.error
 FROM total AS t

@@ -291,7 +291,7 @@ metered AS (
         d.file,
         d.line,
         s.method,
-        b.method IS NOT DISTINCT FROM s.method AS is_best,
+        coalesce(b.method = s.method, b.method IS NULL AND s.method IS NULL) AS is_best,
         coalesce(r.started_at, d.first_at) AS from_at,
         coalesce(r.ended_at, d.last_at) AS to_at,
         s.gaps,

@@ -19,13 +19,17 @@ CREATE OR REPLACE MACRO coverage_ratio(covered_s, uncovered_s) AS covered_s / nu
 -- Facility energy = IT energy x PUE (ISO/IEC 30134-2). Energy that was taken at the facility's meter
 -- already holds it: the basis decides, and PUE is applied at most once.
 CREATE OR REPLACE MACRO facility_energy_kwh(energy_kwh, basis, pue) AS
-CASE basis WHEN 'facility' THEN energy_kwh WHEN 'device' THEN energy_kwh * pue
-WHEN 'host' THEN energy_kwh * pue WHEN 'wall' THEN energy_kwh * pue END;
+CASE basis
+    WHEN 'facility' THEN energy_kwh WHEN 'device' THEN energy_kwh * pue
+    WHEN 'host' THEN energy_kwh * pue WHEN 'wall' THEN energy_kwh * pue
+END;
 
 -- IT energy = facility energy / PUE (the same definition, read the other way).
 CREATE OR REPLACE MACRO it_energy_kwh(energy_kwh, basis, pue) AS
-CASE basis WHEN 'facility' THEN energy_kwh / pue WHEN 'device' THEN energy_kwh
-WHEN 'host' THEN energy_kwh WHEN 'wall' THEN energy_kwh END;
+CASE basis
+    WHEN 'facility' THEN energy_kwh / pue WHEN 'device' THEN energy_kwh
+    WHEN 'host' THEN energy_kwh WHEN 'wall' THEN energy_kwh
+END;
 
 -- Operational emissions O = E x I (SCI, ISO/IEC 21031:2024, 5.3); E is facility energy.
 CREATE OR REPLACE MACRO operational_kgco2e(facility_energy_kwh, intensity_gco2e_per_kwh) AS
@@ -45,8 +49,10 @@ CREATE OR REPLACE MACRO water_offsite_l(facility_energy_kwh, ewif_l_per_kwh) AS 
 
 -- Cost: device-hours x price where there is a price, else facility energy x tariff; never both.
 CREATE OR REPLACE MACRO cost_usd(device_hours_h, device_hour_usd, facility_energy_kwh, tariff_usd_per_kwh) AS
-CASE WHEN device_hour_usd IS NOT NULL THEN device_hours_h * device_hour_usd
-ELSE facility_energy_kwh * tariff_usd_per_kwh END;
+CASE
+    WHEN device_hour_usd IS NOT NULL THEN device_hours_h * device_hour_usd
+    ELSE facility_energy_kwh * tariff_usd_per_kwh
+END;
 
 -- A sum that is unknown where one of its parts is: a missing part is never zero.
 CREATE OR REPLACE MACRO known_sum(part) AS CASE WHEN count(*) = count(part) THEN sum(part) END;
@@ -55,4 +61,4 @@ CREATE OR REPLACE MACRO known_sum(part) AS CASE WHEN count(*) = count(part) THEN
 CREATE OR REPLACE MACRO finite(x) AS CASE WHEN isfinite(x) THEN x END;
 
 -- Exact storage of a quantity: 18 places hold 1e-18 kWh, the energy of a microsecond at a microwatt.
-CREATE OR REPLACE MACRO exact(x) AS CAST(x AS DECIMAL(38, 18));
+CREATE OR REPLACE MACRO exact(x) AS cast(x AS decimal(38, 18));

@@ -8,8 +8,8 @@ SELECT
     seq,
     payload ->> '$.run_id',
     payload ->> '$.state',
-    CAST(payload ->> '$.is_counted' AS BOOLEAN),
-    CAST(payload -> '$.flags' AS VARCHAR []),
+    cast(payload ->> '$.is_counted' AS BOOLEAN),
+    cast(payload -> '$.flags' AS VARCHAR[]),
     payload ->> '$.duplicate_of',
     payload ->> '$.error'
 FROM event
@@ -22,12 +22,12 @@ SELECT
     payload ->> '$.factor_id',
     payload ->> '$.quantity',
     payload ->> '$.subject',
-    CAST(payload ->> '$.value' AS DOUBLE),
-    CAST(payload ->> '$.low' AS DOUBLE),
-    CAST(payload ->> '$.high' AS DOUBLE),
+    cast(payload ->> '$.value' AS DOUBLE),
+    cast(payload ->> '$.low' AS DOUBLE),
+    cast(payload ->> '$.high' AS DOUBLE),
     payload ->> '$.unit',
-    CAST(payload ->> '$.valid_from' AS DATE),
-    CAST(payload ->> '$.valid_to' AS DATE),
+    cast(payload ->> '$.valid_from' AS DATE),
+    cast(payload ->> '$.valid_to' AS DATE),
     payload ->> '$.method',
     payload ->> '$.source',
     payload ->> '$.url',
@@ -57,8 +57,8 @@ SELECT
     payload ->> '$.policy',
     payload ->> '$.owner',
     payload ->> '$.approved_by',
-    CAST(payload ->> '$.issued' AS DATE),
-    CAST(payload ->> '$.expires' AS DATE),
+    cast(payload ->> '$.issued' AS DATE),
+    cast(payload ->> '$.expires' AS DATE),
     payload ->> '$.definition'
 FROM event
 WHERE kind = 'waiver'
@@ -83,10 +83,10 @@ SELECT
     payload ->> '$.verdict',
     payload ->> '$.enforcement',
     payload ->> '$.metric',
-    CAST(payload ->> '$.value' AS DOUBLE),
-    CAST(payload ->> '$.low' AS DOUBLE),
-    CAST(payload ->> '$.high' AS DOUBLE),
-    CAST(payload ->> '$.limit' AS DOUBLE),
+    cast(payload ->> '$.value' AS DOUBLE),
+    cast(payload ->> '$.low' AS DOUBLE),
+    cast(payload ->> '$.high' AS DOUBLE),
+    cast(payload ->> '$.limit' AS DOUBLE),
     payload ->> '$.unit',
     payload ->> '$.reason',
     payload ->> '$.message'
@@ -97,7 +97,7 @@ ORDER BY seq;
 INSERT INTO assessment
 SELECT
     seq,
-    CAST(payload ->> '$.runs' AS BIGINT),
+    cast(payload ->> '$.runs' AS BIGINT),
     payload ->> '$.facts_sha256',
     payload ->> '$.config_sha256',
     payload ->> '$.code_sha256',
@@ -111,7 +111,7 @@ ORDER BY seq;
 INSERT INTO checkpoint
 SELECT
     seq,
-    CAST(payload ->> '$.size' AS BIGINT),
+    cast(payload ->> '$.size' AS BIGINT),
     payload ->> '$.head',
     payload ->> '$.note'
 FROM event

@@ -23,7 +23,7 @@ CREATE TABLE state (
     run_id VARCHAR NOT NULL,
     state VARCHAR NOT NULL,
     is_counted BOOLEAN NOT NULL,
-    flags VARCHAR [] NOT NULL,
+    flags VARCHAR[] NOT NULL,
     duplicate_of VARCHAR,
     error VARCHAR
 );

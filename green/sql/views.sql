@@ -43,38 +43,38 @@ SELECT
     duration_s,
     device_hours_h,
     pue,
-    CAST(energy_kwh AS DOUBLE) AS energy_kwh,
-    CAST(energy_kwh_low AS DOUBLE) AS energy_kwh_low,
-    CAST(energy_kwh_high AS DOUBLE) AS energy_kwh_high,
-    CAST(facility_energy_kwh AS DOUBLE) AS facility_energy_kwh,
-    CAST(facility_energy_kwh_low AS DOUBLE) AS facility_energy_kwh_low,
-    CAST(facility_energy_kwh_high AS DOUBLE) AS facility_energy_kwh_high,
+    cast(energy_kwh AS DOUBLE) AS energy_kwh,
+    cast(energy_kwh_low AS DOUBLE) AS energy_kwh_low,
+    cast(energy_kwh_high AS DOUBLE) AS energy_kwh_high,
+    cast(facility_energy_kwh AS DOUBLE) AS facility_energy_kwh,
+    cast(facility_energy_kwh_low AS DOUBLE) AS facility_energy_kwh_low,
+    cast(facility_energy_kwh_high AS DOUBLE) AS facility_energy_kwh_high,
     intensity_gco2e_per_kwh,
     factor_age_y,
-    CAST(operational_kgco2e AS DOUBLE) AS operational_kgco2e,
-    CAST(operational_kgco2e_low AS DOUBLE) AS operational_kgco2e_low,
-    CAST(operational_kgco2e_high AS DOUBLE) AS operational_kgco2e_high,
-    CAST(operational_market_kgco2e AS DOUBLE) AS operational_market_kgco2e,
-    CAST(operational_market_kgco2e_low AS DOUBLE) AS operational_market_kgco2e_low,
-    CAST(operational_market_kgco2e_high AS DOUBLE) AS operational_market_kgco2e_high,
-    CAST(embodied_kgco2e AS DOUBLE) AS embodied_kgco2e,
-    CAST(embodied_kgco2e_low AS DOUBLE) AS embodied_kgco2e_low,
-    CAST(embodied_kgco2e_high AS DOUBLE) AS embodied_kgco2e_high,
-    CAST(emissions_kgco2e AS DOUBLE) AS emissions_kgco2e,
-    CAST(emissions_kgco2e_low AS DOUBLE) AS emissions_kgco2e_low,
-    CAST(emissions_kgco2e_high AS DOUBLE) AS emissions_kgco2e_high,
-    CAST(water_onsite_l AS DOUBLE) AS water_onsite_l,
-    CAST(water_onsite_l_low AS DOUBLE) AS water_onsite_l_low,
-    CAST(water_onsite_l_high AS DOUBLE) AS water_onsite_l_high,
-    CAST(water_offsite_l AS DOUBLE) AS water_offsite_l,
-    CAST(water_offsite_l_low AS DOUBLE) AS water_offsite_l_low,
-    CAST(water_offsite_l_high AS DOUBLE) AS water_offsite_l_high,
-    CAST(water_l AS DOUBLE) AS water_l,
-    CAST(water_l_low AS DOUBLE) AS water_l_low,
-    CAST(water_l_high AS DOUBLE) AS water_l_high,
-    CAST(cost_usd AS DOUBLE) AS cost_usd,
-    CAST(cost_usd_low AS DOUBLE) AS cost_usd_low,
-    CAST(cost_usd_high AS DOUBLE) AS cost_usd_high,
+    cast(operational_kgco2e AS DOUBLE) AS operational_kgco2e,
+    cast(operational_kgco2e_low AS DOUBLE) AS operational_kgco2e_low,
+    cast(operational_kgco2e_high AS DOUBLE) AS operational_kgco2e_high,
+    cast(operational_market_kgco2e AS DOUBLE) AS operational_market_kgco2e,
+    cast(operational_market_kgco2e_low AS DOUBLE) AS operational_market_kgco2e_low,
+    cast(operational_market_kgco2e_high AS DOUBLE) AS operational_market_kgco2e_high,
+    cast(embodied_kgco2e AS DOUBLE) AS embodied_kgco2e,
+    cast(embodied_kgco2e_low AS DOUBLE) AS embodied_kgco2e_low,
+    cast(embodied_kgco2e_high AS DOUBLE) AS embodied_kgco2e_high,
+    cast(emissions_kgco2e AS DOUBLE) AS emissions_kgco2e,
+    cast(emissions_kgco2e_low AS DOUBLE) AS emissions_kgco2e_low,
+    cast(emissions_kgco2e_high AS DOUBLE) AS emissions_kgco2e_high,
+    cast(water_onsite_l AS DOUBLE) AS water_onsite_l,
+    cast(water_onsite_l_low AS DOUBLE) AS water_onsite_l_low,
+    cast(water_onsite_l_high AS DOUBLE) AS water_onsite_l_high,
+    cast(water_offsite_l AS DOUBLE) AS water_offsite_l,
+    cast(water_offsite_l_low AS DOUBLE) AS water_offsite_l_low,
+    cast(water_offsite_l_high AS DOUBLE) AS water_offsite_l_high,
+    cast(water_l AS DOUBLE) AS water_l,
+    cast(water_l_low AS DOUBLE) AS water_l_low,
+    cast(water_l_high AS DOUBLE) AS water_l_high,
+    cast(cost_usd AS DOUBLE) AS cost_usd,
+    cast(cost_usd_low AS DOUBLE) AS cost_usd_low,
+    cast(cost_usd_high AS DOUBLE) AS cost_usd_high,
     coverage_ratio,
     method,
     quality_tier,
@@ -83,7 +83,7 @@ SELECT
     unknown_reasons,
     all_flags AS flags,
     hardware,
-    CAST(json_extract(facts, '$.labels') AS MAP(VARCHAR, VARCHAR)) AS labels,
+    cast(json_extract(facts, '$.labels') AS MAP (VARCHAR, VARCHAR)) AS labels,
     state,
     is_current,
     is_counted,
@@ -110,14 +110,14 @@ CREATE OR REPLACE VIEW by_project AS
 SELECT
     project,
     count(*) AS runs,
-    count(*) FILTER (WHERE emissions_kgco2e IS NULL) AS runs_unknown,
-    CAST(sum(energy_kwh) AS DOUBLE) AS known_energy_kwh,
-    CAST(sum(facility_energy_kwh) AS DOUBLE) AS known_facility_energy_kwh,
-    CAST(sum(operational_kgco2e) AS DOUBLE) AS known_operational_kgco2e,
-    CAST(sum(embodied_kgco2e) AS DOUBLE) AS known_embodied_kgco2e,
-    CAST(known_sum(emissions_kgco2e) AS DOUBLE) AS emissions_kgco2e,
-    CAST(known_sum(emissions_kgco2e_low) AS DOUBLE) AS emissions_kgco2e_low,
-    CAST(known_sum(emissions_kgco2e_high) AS DOUBLE) AS emissions_kgco2e_high
+    count(*) FILTER (WHERE emissions_kgco2e IS null) AS runs_unknown,
+    cast(sum(energy_kwh) AS DOUBLE) AS known_energy_kwh,
+    cast(sum(facility_energy_kwh) AS DOUBLE) AS known_facility_energy_kwh,
+    cast(sum(operational_kgco2e) AS DOUBLE) AS known_operational_kgco2e,
+    cast(sum(embodied_kgco2e) AS DOUBLE) AS known_embodied_kgco2e,
+    cast(known_sum(emissions_kgco2e) AS DOUBLE) AS emissions_kgco2e,
+    cast(known_sum(emissions_kgco2e_low) AS DOUBLE) AS emissions_kgco2e_low,
+    cast(known_sum(emissions_kgco2e_high) AS DOUBLE) AS emissions_kgco2e_high
 FROM current_run
 WHERE is_counted AND status IS DISTINCT FROM 'planned'
 GROUP BY project
@@ -128,12 +128,12 @@ SELECT
     team,
     strftime(date_trunc('month', coalesce(ended_at, started_at)), '%Y-%m') AS month,
     count(*) AS runs,
-    count(*) FILTER (WHERE emissions_kgco2e IS NULL) AS runs_unknown,
-    CAST(sum(energy_kwh) AS DOUBLE) AS known_energy_kwh,
-    CAST(sum(facility_energy_kwh) AS DOUBLE) AS known_facility_energy_kwh,
-    CAST(sum(operational_kgco2e) AS DOUBLE) AS known_operational_kgco2e,
-    CAST(sum(embodied_kgco2e) AS DOUBLE) AS known_embodied_kgco2e,
-    CAST(known_sum(emissions_kgco2e) AS DOUBLE) AS emissions_kgco2e
+    count(*) FILTER (WHERE emissions_kgco2e IS null) AS runs_unknown,
+    cast(sum(energy_kwh) AS DOUBLE) AS known_energy_kwh,
+    cast(sum(facility_energy_kwh) AS DOUBLE) AS known_facility_energy_kwh,
+    cast(sum(operational_kgco2e) AS DOUBLE) AS known_operational_kgco2e,
+    cast(sum(embodied_kgco2e) AS DOUBLE) AS known_embodied_kgco2e,
+    cast(known_sum(emissions_kgco2e) AS DOUBLE) AS emissions_kgco2e
 FROM current_run
 WHERE is_counted AND status IS DISTINCT FROM 'planned'
 GROUP BY ALL
@@ -167,7 +167,8 @@ SELECT
     v.seq
 FROM newest_verdict AS v
 INNER JOIN (
-    SELECT policy_id, arg_max(kind, seq) AS kind FROM policy GROUP BY policy_id
+    SELECT policy_id, arg_max(kind, seq) AS kind FROM policy
+    GROUP BY policy_id
 ) AS p ON v.policy_id = p.policy_id
 WHERE p.kind = 'budget'
 ORDER BY v.policy_id, v.subject;
@@ -182,10 +183,10 @@ SELECT
     year(coalesce(ended_at, started_at)) AS year,
     region,
     count(*) AS runs,
-    count(*) FILTER (WHERE operational_kgco2e IS NULL) AS runs_unknown,
-    CAST(sum(facility_energy_kwh) AS DOUBLE) AS known_facility_energy_kwh,
-    CAST(known_sum(operational_kgco2e) AS DOUBLE) AS location_based_kgco2e,
-    CAST(known_sum(operational_market_kgco2e) AS DOUBLE) AS market_based_kgco2e
+    count(*) FILTER (WHERE operational_kgco2e IS null) AS runs_unknown,
+    cast(sum(facility_energy_kwh) AS DOUBLE) AS known_facility_energy_kwh,
+    cast(known_sum(operational_kgco2e) AS DOUBLE) AS location_based_kgco2e,
+    cast(known_sum(operational_market_kgco2e) AS DOUBLE) AS market_based_kgco2e
 FROM current_run
 WHERE is_counted AND status IS DISTINCT FROM 'planned'
 GROUP BY ALL

@@ -87,9 +87,7 @@ def test_a_name_that_leaves_the_device_open_is_unknown(written: str) -> None:
 
 
 def test_no_two_devices_share_a_key() -> None:
-    subjects = {
-        row["subject"] for file in ("devices.csv", "cpus.csv", "servers.csv") for row in names.rows(file)
-    }
+    subjects = {row["subject"] for file in ("devices.csv", "cpus.csv", "servers.csv") for row in names.rows(file)}
     keys = {device_key(subject) for subject in subjects}
     assert len(keys) == len(subjects)
     assert "" not in keys
@@ -156,9 +154,7 @@ def test_a_written_region_meets_its_zone(written: str, subject: str) -> None:
     assert zone_of(written) == subject
 
 
-@pytest.mark.parametrize(
-    "written", ["", "Mars", "XX", "XX-CA", "Georgia", "aws:mars-1", "gcp:", "gcp:eu-west-1"]
-)
+@pytest.mark.parametrize("written", ["", "Mars", "XX", "XX-CA", "Georgia", "aws:mars-1", "gcp:", "gcp:eu-west-1"])
 def test_a_region_that_nobody_knows_has_no_zone(written: str) -> None:
     assert zone_of(written) is None
 

@@ -39,14 +39,8 @@ def test_an_organisation_s_row_wins_over_ours_and_moves_the_digest(tmp_path: Pat
         assert load(connection) == plain
         assert load(connection, [path]) != plain
         assert one(connection, "select value from factor where factor_id = 'grid/DE/2023/owid'") == 400
-        assert (
-            one(connection, "select value from factor where subject_key = $1", device_key("big toaster"))
-            is None
-        )
-        assert (
-            one(connection, "select value from factor where subject_key = $1", device_key("Toaster BIG"))
-            == 900
-        )
+        assert one(connection, "select value from factor where subject_key = $1", device_key("big toaster")) is None
+        assert one(connection, "select value from factor where subject_key = $1", device_key("Toaster BIG")) == 900
 
 
 def test_of_two_own_files_the_later_wins(tmp_path: Path) -> None:

@@ -60,9 +60,7 @@ def test_each_row_of_ours_is_valid_licensed_and_sane(name: str) -> None:
         assert row["url"].startswith("https://"), row
         low, high = SANE[row["quantity"]]
         assert low <= float(row["value"]) <= high, row
-        assert not (
-            row["quantity"] == "grid_intensity" and row["method"] == "lifecycle" and float(row["value"]) == 0
-        )
+        assert not (row["quantity"] == "grid_intensity" and row["method"] == "lifecycle" and float(row["value"]) == 0)
 
 
 def test_ids_are_unique_over_all_files_and_each_file_is_in_their_order() -> None:
@@ -76,9 +74,7 @@ def test_ids_are_unique_over_all_files_and_each_file_is_in_their_order() -> None
 
 def test_a_device_has_one_rated_power_and_one_memory() -> None:
     said = [
-        (row["quantity"], row["subject"])
-        for _, row in ROWS
-        if row["quantity"] in {"rated_power", "memory_capacity"}
+        (row["quantity"], row["subject"]) for _, row in ROWS if row["quantity"] in {"rated_power", "memory_capacity"}
     ]
     assert len(set(said)) == len(said)
 
@@ -99,9 +95,7 @@ def test_the_table_has_the_declared_columns_and_types(loaded: duckdb.DuckDBPyCon
 
 
 def test_the_key_of_each_row_is_that_of_its_subject_or_of_an_alias(loaded: duckdb.DuckDBPyConnection) -> None:
-    rows = loaded.execute(
-        "select factor_id, quantity, subject, list(subject_key) from factor group by all"
-    ).fetchall()
+    rows = loaded.execute("select factor_id, quantity, subject, list(subject_key) from factor group by all").fetchall()
     assert len(rows) == len(ROWS)
     for _, quantity, subject, keys in rows:
         assert subject_key(quantity, subject) in keys
@@ -141,9 +135,7 @@ def test_almost_every_country_has_a_year_of_this_decade() -> None:
 @pytest.mark.parametrize("year", range(2010, 2025))
 def test_each_year_has_its_countries(year: int) -> None:
     zones = {
-        r["subject"]
-        for _, r in ROWS
-        if r["quantity"] == "grid_intensity" and r["valid_from"].startswith(str(year))
+        r["subject"] for _, r in ROWS if r["quantity"] == "grid_intensity" and r["valid_from"].startswith(str(year))
     }
     assert len(zones) >= 80
     assert {"DE", "FR", "GB", "IN", "PL", "SE", "US"} <= zones
@@ -158,9 +150,7 @@ def test_every_region_of_a_cloud_lies_in_a_country_with_a_factor() -> None:
 
 def test_every_part_of_a_country_with_a_factor_is_a_known_zone() -> None:
     zones = {row["subject"] for _, row in ROWS if row["quantity"] == "zone"}
-    used = {
-        row["subject"] for _, row in ROWS if row["quantity"] == "grid_intensity" and ":" not in row["subject"]
-    }
+    used = {row["subject"] for _, row in ROWS if row["quantity"] == "grid_intensity" and ":" not in row["subject"]}
     assert used <= zones
 
 
@@ -200,9 +190,7 @@ def test_the_codes_of_iso_3166_1_are_all_there() -> None:
         ("part/cpu-die/uba", 0.0197),
     ],
 )
-def test_a_value_is_the_one_of_its_source(
-    loaded: duckdb.DuckDBPyConnection, factor_id: str, value: float
-) -> None:
+def test_a_value_is_the_one_of_its_source(loaded: duckdb.DuckDBPyConnection, factor_id: str, value: float) -> None:
     assert one(loaded, "select any_value(value) from factor where factor_id = $1", factor_id) == value
 
 
@@ -217,9 +205,7 @@ def wafer_mm2(die_mm2: float) -> float:
 def test_the_bottom_up_h100_follows_from_its_published_parts(loaded: duckdb.DuckDBPyConnection) -> None:
     # The card of the Boavizta page: casing 0.79 kg, heatsink 0.90 kg, board 296.37 cm², die 2810.4 mm²
     # effective, 80 GB in 6 stacks of 15.5 mm² a GB, 1.69 kg, 19,000 km by sea and 1,000 km by road.
-    part = dict(
-        loaded.execute("select subject, value from factor where quantity = 'embodied_part'").fetchall()
-    )
+    part = dict(loaded.execute("select subject, value from factor where quantity = 'embodied_part'").fetchall())
     kg = (
         part["gpu casing"] * 0.78923
         + part["gpu heatsink"] * 0.90077
@@ -230,9 +216,7 @@ def test_the_bottom_up_h100_follows_from_its_published_parts(loaded: duckdb.Duck
     )
     assert kg == pytest.approx(575.1, abs=0.1)  # what Boavizta's API answers
     shipped = "select any_value(value) from factor where factor_id = $1"
-    assert one(loaded, shipped, "device/nvidia-h100-sxm5-80gb/embodied/boavizta") == pytest.approx(
-        kg, abs=0.1
-    )
+    assert one(loaded, shipped, "device/nvidia-h100-sxm5-80gb/embodied/boavizta") == pytest.approx(kg, abs=0.1)
 
 
 def test_a_processor_costs_its_die(loaded: duckdb.DuckDBPyConnection) -> None:
@@ -241,9 +225,7 @@ def test_a_processor_costs_its_die(loaded: duckdb.DuckDBPyConnection) -> None:
 
 
 def test_google_s_intensities_change_their_method_with_the_source(loaded: duckdb.DuckDBPyConnection) -> None:
-    sql = (
-        "select method from factor where factor_id = 'cloud/gcp/northamerica-northeast1/' || $1 || '/google'"
-    )
+    sql = "select method from factor where factor_id = 'cloud/gcp/northamerica-northeast1/' || $1 || '/google'"
     assert one(loaded, sql, "2020") == "lifecycle"  # hydropower 27 g
     assert one(loaded, sql, "2021") == "direct"  # hydropower 0 g
 

@@ -24,9 +24,7 @@ def at(text: str) -> int:
 
 def run(run_id: str = "a", **columns: Any) -> dict[str, Any]:
     """Return one fact; times may be written as ISO 8601."""
-    times = {
-        name: at(columns[name]) for name in ("started_at", "ended_at") if isinstance(columns.get(name), str)
-    }
+    times = {name: at(columns[name]) for name in ("started_at", "ended_at") if isinstance(columns.get(name), str)}
     return {"run_id": run_id, **columns, **times}
 
 
@@ -37,9 +35,7 @@ def policies(folder: Path, text: str) -> PolicySet:
     return load(folder)
 
 
-def facts(
-    *rows: dict[str, Any], units: list[tuple[str, str, Any]] | None = None
-) -> duckdb.DuckDBPyConnection:
+def facts(*rows: dict[str, Any], units: list[tuple[str, str, Any]] | None = None) -> duckdb.DuckDBPyConnection:
     """Return a connection with the relations that policies judge."""
     connection = duckdb.connect()
     create(connection)

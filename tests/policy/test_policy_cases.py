@@ -1,6 +1,5 @@
 """Cases hold the shipped policies to their meaning, and the committed texts to the policies."""
 
-# ruff: noqa: E501 -- a case stands in one line
 from __future__ import annotations
 
 import json
@@ -111,7 +110,9 @@ def test_a_case_checks_the_reason_and_reads_functional_units(tmp_path: Path) -> 
     ],
 )
 def test_a_mistake_in_a_case_is_refused_with_its_place(tmp_path: Path, part: str, what: str) -> None:
-    text = f"policy: A\ncases:\n- name: n\n  given: [{{run_id: a, {part}}}]\n  expect: [{{subject: a, verdict: pass}}]\n"
+    text = (
+        f"policy: A\ncases:\n- name: n\n  given: [{{run_id: a, {part}}}]\n  expect: [{{subject: a, verdict: pass}}]\n"
+    )
     with pytest.raises(UsageError, match=what) as caught:
         cases(tmp_path / "cases", text)
     assert caught.value.where is not None

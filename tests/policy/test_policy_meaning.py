@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 
     from green.policy.judge import Judgement, Verdict
 
-LIMIT = (
-    '- {id: A, title: t, kind: limit, metric: energy.facility, limit: {max: 50 kWh, warn_above: "80 %"}}\n'
-)
+LIMIT = '- {id: A, title: t, kind: limit, metric: energy.facility, limit: {max: 50 kWh, warn_above: "80 %"}}\n'
 BUDGET = "- {id: B, title: t, kind: budget, metric: energy.it, window: {rolling: 90d}, limit: {max: 100 kWh, warn_above: 80 %}}\n"
 
 
@@ -33,9 +31,7 @@ def energy(
 ) -> dict[str, Any]:
     columns = ("facility_energy_kwh", "energy_kwh")
     figures = {
-        f"{name}{end}": number
-        for name in columns
-        for end, number in (("", value), ("_low", low), ("_high", high))
+        f"{name}{end}": number for name in columns for end, number in (("", value), ("_low", low), ("_high", high))
     }
     return run(run_id, **figures, **more)
 
@@ -94,9 +90,7 @@ def test_a_figure_without_an_interval_says_that_it_is_a_point(tmp_path: Path) ->
 
 
 def test_the_reason_is_the_first_of_the_run_that_concerns_the_metric(tmp_path: Path) -> None:
-    known = only(
-        judged(tmp_path, LIMIT, energy("a", None, unknown_reasons=["NO_HARDWARE", "NO_PUE", "NO_SAMPLES"]))
-    )
+    known = only(judged(tmp_path, LIMIT, energy("a", None, unknown_reasons=["NO_HARDWARE", "NO_PUE", "NO_SAMPLES"])))
     other = only(judged(tmp_path, LIMIT, energy("a", None, unknown_reasons=["NO_HARDWARE"])))
     assert (known.reason, other.reason) == ("NO_PUE", "MISSING_METRIC")
 
@@ -277,7 +271,9 @@ def test_without_history_a_budget_is_unknown_unless_it_is_already_broken(tmp_pat
     assert only(judged(tmp_path, BUDGET, no_history=True)).reason == "NO_HISTORY"
 
 
-INTENSITY = "- {id: I, title: t, kind: intensity, metric: carbon.operational, per: tokens, limit: {max: 0.4 gCO2e/Mtoken}}\n"
+INTENSITY = (
+    "- {id: I, title: t, kind: intensity, metric: carbon.operational, per: tokens, limit: {max: 0.4 gCO2e/Mtoken}}\n"
+)
 
 
 @pytest.mark.parametrize(
@@ -356,9 +352,7 @@ def test_a_policy_that_selects_nothing_is_counted_and_must_match_is_an_error(tmp
     found = judged(tmp_path, text, energy("a", 1.0, team="nlp"))
     assert (found.summary["not_applicable"], found.verdicts) == (1, ())
     assert found.idle[0].message == "selected no run"
-    strict = judged(
-        tmp_path, text.replace("title: t", "title: t, must_match: true"), energy("a", 1.0, team="nlp")
-    )
+    strict = judged(tmp_path, text.replace("title: t", "title: t, must_match: true"), energy("a", 1.0, team="nlp"))
     assert (only(strict).verdict, exit_code(strict)) == ("error", 3)
 
 

@@ -1,6 +1,5 @@
 """Every form of a judgement carries the verdicts, and no name in it can do harm."""
 
-# ruff: noqa: E501 -- a policy stands in one line
 from __future__ import annotations
 
 import json
@@ -17,11 +16,30 @@ if TYPE_CHECKING:
 
     from green.policy.judge import Judgement
 
-EVIL = "a|b\n::error file=x::\x1b[31m<img src=x onerror=alert(1)>@team #1 `c` [l](http://e.org) www.e.org ##[error]\u202e*"
+EVIL = (
+    "a|b\n::error file=x::\x1b[31m<img src=x onerror=alert(1)>@team #1 `c` [l](http://e.org) www.e.org ##[error]\u202e*"
+)
 LIMIT = "- {id: A, title: t, kind: limit, metric: energy.it, limit: {max: 50 kWh}, mend: stop it}\n"
 ALLOW = "- {id: R, title: t, kind: allow, field: region, allow: [FR]}\n"
 IDLE = "- {id: Z, title: t, kind: limit, metric: energy.it, select: {team: none}, limit: {max: 50 kWh}}\n"
-KEYS = "policy title subject verdict enforcement metric value low high limit unit reason message mend waiver where".split()  # noqa: SIM905 -- the list of the contract
+KEYS = [
+    "policy",
+    "title",
+    "subject",
+    "verdict",
+    "enforcement",
+    "metric",
+    "value",
+    "low",
+    "high",
+    "limit",
+    "unit",
+    "reason",
+    "message",
+    "mend",
+    "waiver",
+    "where",
+]
 
 
 @pytest.fixture

@@ -63,9 +63,7 @@ EDGES = [
 number = st.sampled_from(EDGES) | st.sampled_from(NASTY) | st.floats(0, 150)
 T0_US = read_as_of("2026-09-30T00:00:00Z")
 DAY_US = 86_400_000_000
-moment = st.sampled_from(
-    [None, *(T0_US + step * DAY_US + shift for step in (-2, -1, 0, 1, 2) for shift in (-1, 0, 1))]
-)
+moment = st.sampled_from([None, *(T0_US + step * DAY_US + shift for step in (-2, -1, 0, 1, 2) for shift in (-1, 0, 1))])
 
 
 def maybe(*values: Any) -> st.SearchStrategy[Any]:

@@ -36,14 +36,10 @@ class FakeSink:
         self.all_series.append({"run": run, "device": device, "component": component, **more})
         return len(self.all_series) - 1
 
-    def sample(
-        self, series: int, t_us: int, power_w: float | None, energy_j: float | None, line: int
-    ) -> None:
+    def sample(self, series: int, t_us: int, power_w: float | None, energy_j: float | None, line: int) -> None:
         self.samples.append((series, t_us, power_w, energy_j, line))
 
-    def device(
-        self, run: int, device: str, component: str, *, name: str | None, count: float, line: int
-    ) -> None:
+    def device(self, run: int, device: str, component: str, *, name: str | None, count: float, line: int) -> None:
         del line
         self.devices.append((run, device, component, name, count))
 

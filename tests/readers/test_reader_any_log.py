@@ -48,9 +48,7 @@ ODD = [
     "true",
 ]
 
-any_text = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+any_text = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def read_all(folder: Path, text: str) -> int:
@@ -74,9 +72,7 @@ def test_any_text_is_read_or_left(tmp_path: Path, text: str) -> None:
 @any_text
 @given(
     st.sampled_from(WHOLE),
-    st.lists(
-        st.tuples(st.integers(0, 400), st.integers(0, 20), st.sampled_from(ODD)), min_size=1, max_size=4
-    ),
+    st.lists(st.tuples(st.integers(0, 400), st.integers(0, 20), st.sampled_from(ODD)), min_size=1, max_size=4),
 )
 def test_damaged_log_is_read_or_left(tmp_path: Path, text: str, damage: list[tuple[int, int, str]]) -> None:
     for start, length, odd in damage:
@@ -105,9 +101,7 @@ def test_each_whole_log_has_its_reader(tmp_path: Path) -> None:
 def test_every_reason_and_flag_is_in_the_documentation() -> None:
     root = Path(__file__).parents[2]
     page = (root / "docs" / "readers.md").read_text(encoding="utf-8")
-    code = [
-        (root / "green" / "readers" / f"{reader.name}.py").read_text(encoding="utf-8") for reader in READERS
-    ]
+    code = [(root / "green" / "readers" / f"{reader.name}.py").read_text(encoding="utf-8") for reader in READERS]
     names = {name for text in code for name in re.findall(r'"([A-Z]{2,}(?:_[A-Z]+)*)"', text)}
     codes = {name for name in names if "_" in name or name in ("CUT", "NEGATIVE")}
     assert {"CUT", "NEGATIVE", "SHIFTED_ROW", "NO_POWER_COLUMN", "NO_FOOTER"} <= codes

@@ -15,9 +15,7 @@ from green.readers.codecarbon import READER
 if TYPE_CHECKING:
     from pathlib import Path
 
-FIRST_HEADER = (
-    "timestamp,project_name,duration,emissions,energy_consumed,country_name,country_iso_code,region,on_cloud"
-)
+FIRST_HEADER = "timestamp,project_name,duration,emissions,energy_consumed,country_name,country_iso_code,region,on_cloud"
 FIRST = FIRST_HEADER.split(",")
 NOW_HEADER = (
     "timestamp,project_name,run_id,experiment_id,duration,emissions,emissions_rate,cpu_power,gpu_power,"
@@ -134,9 +132,7 @@ def test_last_row_of_a_run_counts_and_blank_ids_are_different_runs(tmp_path: Pat
     snapshots = [{"gpu_energy": e, "energy_consumed": t} for e, t in (("0.5", "0.875"), ("1.5", "1.875"))]
     sink = read(tmp_path, table(snapshots[0], {"run_id": " "}, snapshots[1], {"run_id": "nan"}))
     assert [found.own_id for found in sink.runs] == ["run-a", "row-2", "row-4"]
-    assert [energy for run, covers, energy, _ in sink.statements if covers == ("gpu",) and run == 0] == [
-        "1.5"
-    ]
+    assert [energy for run, covers, energy, _ in sink.statements if covers == ("gpu",) and run == 0] == ["1.5"]
     assert sink.runs[0].line == 4
     assert sink.rejects == []
 
@@ -146,9 +142,7 @@ def test_last_row_of_a_run_counts_and_blank_ids_are_different_runs(tmp_path: Pat
     [("", "UNREADABLE_ENERGY"), ("nan", "UNREADABLE_ENERGY"), ("much", "UNREADABLE_ENERGY"),
      ("0.0", "ZERO_ENERGY"), ("-0.1", "NEGATIVE")],
 )  # fmt: skip
-def test_row_without_usable_energy_is_a_run_with_no_statement(
-    tmp_path: Path, energy: str, reason: str
-) -> None:
+def test_row_without_usable_energy_is_a_run_with_no_statement(tmp_path: Path, energy: str, reason: str) -> None:
     sink = read(tmp_path, table({"energy_consumed": energy}))
     assert [found.own_id for found in sink.runs] == ["run-a"]
     assert sink.statements == []
@@ -172,11 +166,7 @@ def test_unreadable_row_before_a_good_one_is_only_a_reject(tmp_path: Path) -> No
 def test_shifted_row_of_fewer_fields_is_rejected_and_its_run_unknown(tmp_path: Path) -> None:
     text = table({})
     cells = [str({**ROW, "run_id": "run-b"}.get(column, "")) for column in NOW]
-    kept = [
-        cell
-        for column, cell in zip(NOW, cells, strict=True)
-        if column not in ("region", "longitude", "latitude")
-    ]
+    kept = [cell for column, cell in zip(NOW, cells, strict=True) if column not in ("region", "longitude", "latitude")]
     assert len(kept) == 35
     sink = read(tmp_path, text + ",".join(kept) + "\n")
     assert sink.rejects == [(3, "SHIFTED_ROW")]
@@ -204,9 +194,7 @@ def test_row_in_the_order_of_another_header_is_rejected(tmp_path: Path) -> None:
         {"gpu_count": "-1"},
     ],
 )
-def test_values_that_do_not_fit_their_columns_are_a_shifted_row(
-    tmp_path: Path, changes: dict[str, str]
-) -> None:
+def test_values_that_do_not_fit_their_columns_are_a_shifted_row(tmp_path: Path, changes: dict[str, str]) -> None:
     sink = read(tmp_path, table(changes))
     assert sink.rejects == [(2, "SHIFTED_ROW")]
     assert sink.statements == []

@@ -211,8 +211,6 @@ def test_log_that_cannot_be_used_says_why(tmp_path: Path, text: str, reason: str
         READER.read(log, FakeSink())
 
 
-@pytest.mark.parametrize(
-    "text", ["", "{", '{"format": "other/1"}\n', '{"t": 1, "gpu0": 3}\n', "format: green/1\n"]
-)
+@pytest.mark.parametrize("text", ["", "{", '{"format": "other/1"}\n', '{"t": 1, "gpu0": 3}\n', "format: green/1\n"])
 def test_other_logs_are_not_recognised(tmp_path: Path, text: str) -> None:
     assert not READER.recognises(write_log(tmp_path, text))

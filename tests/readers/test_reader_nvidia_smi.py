@@ -170,9 +170,7 @@ def test_encodings_and_windows_line_ends(tmp_path: Path, encoding: str) -> None:
     assert read(tmp_path, text, encoding).powers() == [46.19, 46.20]
 
 
-@pytest.mark.parametrize(
-    "tail", ["2026/01/01 00:0", f"{stamp(2)}, 4", f"{stamp(2)}, 46.1", f"{stamp(2)}, 46.19"]
-)
+@pytest.mark.parametrize("tail", ["2026/01/01 00:0", f"{stamp(2)}, 4", f"{stamp(2)}, 46.1", f"{stamp(2)}, 46.19"])
 def test_last_line_that_was_cut_is_rejected(tmp_path: Path, tail: str) -> None:
     sink = read(tmp_path, f"{HEAD}{stamp(0)}, 46.19 W\n{stamp(1)}, 46.19 W\n{tail}")
     assert len(sink.samples) == 2

@@ -49,9 +49,7 @@ def test_naive_time_is_in_the_zone_of_the_log() -> None:
 
 @pytest.mark.parametrize("zone", ["+02:00", "+0200", "+02"])
 def test_written_zone_wins_over_the_zone_of_the_log(zone: str) -> None:
-    assert Clock(ZoneInfo("Asia/Tokyo")).us(f"2026-01-15T12:00:00{zone}") == Clock(UTC).us(
-        "2026-01-15 10:00:00"
-    )
+    assert Clock(ZoneInfo("Asia/Tokyo")).us(f"2026-01-15T12:00:00{zone}") == Clock(UTC).us("2026-01-15 10:00:00")
     assert has_zone(f"2026-01-15T12:00:00{zone}")
     assert not has_zone("2026-01-15T12:00:00")
 
@@ -63,8 +61,7 @@ def test_west_of_greenwich_is_later_in_utc() -> None:
 def test_repeated_autumn_hour_goes_on_when_local_time_runs_back() -> None:
     clock = Clock(BERLIN)  # 2026-10-25: 03:00 summer time becomes 02:00 winter time
     first, last, again, after = (
-        clock.us(f"2026/10/25 {text}")
-        for text in ("02:30:00.000", "02:59:59.000", "02:30:00.000", "03:00:00.000")
+        clock.us(f"2026/10/25 {text}") for text in ("02:30:00.000", "02:59:59.000", "02:30:00.000", "03:00:00.000")
     )
     assert first == Clock(UTC).us("2026-10-25T00:30:00")
     assert last == Clock(UTC).us("2026-10-25T00:59:59")
@@ -113,9 +110,7 @@ def test_power_with_units(text: str, unit: str, expected_w: float) -> None:
     assert power_w(text, unit) == expected_w
 
 
-@pytest.mark.parametrize(
-    "text", ["[N/A]", "", "46 %", "46 MiB", "nan", "inf W", "1_0 W", "12,5", "١٢ W", "46.19 W W"]
-)
+@pytest.mark.parametrize("text", ["[N/A]", "", "46 %", "46 MiB", "nan", "inf W", "1_0 W", "12,5", "١٢ W", "46.19 W W"])
 def test_what_is_no_power_is_none(text: str) -> None:
     assert power_w(text) is None
 
