@@ -4,6 +4,8 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 LOGS   ?= examples/quickstart
+# progress bars where a person watches, few words where nobody does
+SHOW   := $(shell if [ -t 2 ]; then echo --logger rich; else echo --quiet rules host reason; fi)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .PHONY: run test lint bench lock clean help
@@ -12,7 +14,7 @@ help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ --/'
 
 run: $(READY)  ## set up, run the pipeline on LOGS (default examples/quickstart), show the verdicts
-	@$(BIN)/snakemake --config logs=$(LOGS) || { \
+	@$(BIN)/snakemake $(SHOW) --config logs=$(LOGS) || { \
 	  echo "make run: the pipeline stopped (see above). After a kill, '$(BIN)/snakemake --unlock' frees the folder." >&2; exit 1; }
 	@$(BIN)/green report --format text
 
@@ -24,7 +26,7 @@ lint: $(READY)  ## ruff, mypy --strict, snakefmt, sqlfluff, import-linter
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile rules
-	$(BIN)/sqlfluff lint --nofail-on-unused-ignore green/sql 2>/dev/null || $(BIN)/sqlfluff lint green/sql
+	$(BIN)/sqlfluff lint -q green/sql
 	$(BIN)/lint-imports --no-cache
 
 bench: $(READY)  ## print the ratios of docs/benchmarks.md

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     import duckdb
 
 DEVICES = 8
-SAMPLES_A_DEVICE = 3_600
 GPU = "NVIDIA A100-SXM4-80GB"
 HEADER = "timestamp, index, name, power.draw [W], utilization.gpu [%]"
 BEGIN = datetime(2026, 10, 1, tzinfo=UTC)
@@ -49,14 +48,14 @@ _POWER = "CASE WHEN u >= 0.01 THEN round(300 + 200 * u, 2) END"
 _COUNTER = "round((CASE WHEN r % 10 = 0 AND i >= 1800 THEN i - 1800 ELSE i END) * 300 + 200 * u, 3)"
 
 
-def readings(results: Path, runs: int, kind: str) -> None:
+def readings(results: Path, runs: int, samples: int, kind: str) -> None:
     """Write one shard's tables below `results`, with power or with energy counters."""
     folder = results / "ingest" / "all"
     folder.mkdir(parents=True)
     power, counter = (_POWER, "CAST(NULL AS DOUBLE)") if kind == "power" else ("CAST(NULL AS DOUBLE)", _COUNTER)
     with stages.connect(results, threads=2) as con:
         made = _READINGS.format(
-            runs=runs, devices=DEVICES, samples=SAMPLES_A_DEVICE, begin_us=BEGIN_US, power=power, counter=counter
+            runs=runs, devices=DEVICES, samples=samples, begin_us=BEGIN_US, power=power, counter=counter
         )
         _copy(con, made, folder / "samples.parquet")
         stages.bind(con, "samples", [folder / "samples.parquet"])

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 MEMORY_LIMIT = "500MB"
 
 
-def make_readings(results: str, runs: str, kind: str) -> None:
+def make_readings(results: str, runs: str, samples: str, kind: str) -> None:
     """Make the Parquet of the energy benchmark."""
     from benchmarks import synthetic  # noqa: PLC0415 -- each work loads what it measures, and no more
 
-    synthetic.readings(Path(results), int(runs), kind)
+    synthetic.readings(Path(results), int(runs), int(samples), kind)
 
 
 def make_logs(folder: str, runs: str, samples: str, devices: str) -> None:

@@ -7,99 +7,25 @@ from __future__ import annotations
 
 import fnmatch
 import json
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from green.factors.names import device_key, zone_of
-from green.model import ConfiguredSite, Device, Record, Site, component_of
-from green.sink import Intervals
+from green.draft import ALL, Draft, Row, Rows, spread
+from green.factors.names import zone_of
+from green.hardware import devices
+from green.model import ConfiguredSite, Record, Site
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from green.config import Config
     from green.readers import Found
-    from green.record import ReadRecord
-    from green.sink import FileSink
     from green.units import Quantity
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-ALL = ("gpu", "cpu", "memory", "rest")
 IDENTITY = ("project", "team", "model", "kind", "parent", "status")
 FACTS = ("parameters", "dataset_size", "iterations", "precision", "flops")
-
-Row = dict[str, Any]
-
-
-@dataclass(slots=True)
-class LogRead:
-    """One log of a source, read."""
-
-    file: str
-    sink: FileSink
-    holds_many: bool
-
-
-@dataclass(slots=True)
-class Draft:
-    """A run in the making: the parts of logs that belong to it, and its record."""
-
-    run_id: str
-    file: str
-    line: int
-    parts: list[tuple[LogRead, int]] = field(default_factory=list)  # log, number of the run in it
-    record: ReadRecord | None = None
-    is_child: bool = False  # a row of a file in a run's folder: the record gives defaults only
-
-    @property
-    def founds(self) -> list[Found]:
-        """What the logs say of the run as a whole."""
-        return [log.sink.runs[number] for log, number in self.parts]
-
-
-@dataclass(slots=True)
-class Rows:
-    """Rows of the ingest tables."""
-
-    tables: dict[str, list[Row]] = field(default_factory=dict)
-
-    def add(self, table: str, **row: object) -> None:
-        """Add one row."""
-        self.tables.setdefault(table, []).append(row)
-
-
-def drafts(source: str, logs: Sequence[LogRead], record: ReadRecord | None, name_of_root: str) -> list[Draft]:
-    """Tell which runs a source holds, by the rules of docs/records.md."""
-    folder = name_of_root if source == "." else source
-    if record is not None:
-        return _folder_drafts(record.record.run_id or folder, logs, record)
-    by_id: dict[str, Draft] = {}
-    for log in logs:
-        native = log.file != source
-        for number, found in enumerate(log.sink.runs):
-            if native:
-                run_id = found.own_id or folder
-            else:
-                run_id = f"{source}#{found.own_id or number + 1}" if log.holds_many else source
-            by_id.setdefault(run_id, Draft(run_id, log.file, found.line)).parts.append((log, number))
-    return list(by_id.values())
-
-
-def _folder_drafts(run_id: str, logs: Sequence[LogRead], record: ReadRecord) -> list[Draft]:
-    base = Draft(run_id, record.file, 1, record=record)
-    children: dict[str, Draft] = {}
-    for log in logs:
-        many = len({found.own_id for found in log.sink.runs}) > 1
-        for number, found in enumerate(log.sink.runs):
-            if many:
-                child = f"{run_id}#{found.own_id or number + 1}"
-                draft = Draft(child, log.file, found.line, record=record, is_child=True)
-                children.setdefault(child, draft).parts.append((log, number))
-            else:
-                base.parts.append((log, number))
-    return [base, *children.values()] if base.parts or not children else list(children.values())
 
 
 def matching(path: str, patterns: Mapping[str, Sequence[str]]) -> str | None:
@@ -118,9 +44,9 @@ def zone(name: str | None) -> tzinfo | None:
 
 
 def site_of(record: Record, founds: Sequence[Found], config: Config) -> tuple[str | None, ConfiguredSite, list[str]]:
-    """Lay the record's site over the named or default one; return its name, the whole, and reasons."""
+    """Lay the record's site over the named or default one; return its name, the whole, and flags."""
     own = record.site or Site()
-    reasons: list[str] = []
+    flags: list[str] = []
     region = next((found.region for found in founds if found.region), None)
     name = own.name
     if name is None and record.site is None and config.default_site is not None:
@@ -128,6 +54,8 @@ def site_of(record: Record, founds: Sequence[Found], config: Config) -> tuple[st
         if region is None or default.region is None or zone_of(region) == zone_of(default.region):
             name = config.default_site
     below = config.sites.get(name) if name is not None else None
+    if name is not None and below is None:
+        flags.append("UNKNOWN_SITE")
     pue = next((found.pue for found in founds if found.pue is not None), None)
     merged: dict[str, Any] = {}
     if pue is not None:
@@ -138,7 +66,9 @@ def site_of(record: Record, founds: Sequence[Found], config: Config) -> tuple[st
         if layer is not None:
             merged.update({key: value for key in type(layer).model_fields if (value := getattr(layer, key))})
     merged.pop("name", None)
-    return name, ConfiguredSite(**merged), reasons
+    if merged.get("timezone") is not None and zone(merged["timezone"]) is None:
+        flags.append("UNKNOWN_TIMEZONE")
+    return name, ConfiguredSite(**merged), flags
 
 
 def moment_us(moment: datetime | None, local: tzinfo | None, flags: list[str]) -> int | None:
@@ -178,17 +108,6 @@ def times(draft: Draft, local: tzinfo | None, flags: list[str]) -> tuple[int | N
     return start, end, duration
 
 
-def spread(row: Row, name: str, value: Quantity | float | None, unit: str) -> None:
-    """Write a quantity as three columns: `<name>_<unit>`, and low and high."""
-    tail = f"_{unit}" if unit else ""
-    low = high = None
-    if value is not None and not isinstance(value, int | float):
-        low = None if value.low is None else float(value.low)
-        high = None if value.high is None else float(value.high)
-        value = float(value.value)
-    row[f"{name}{tail}"], row[f"{name}_low{tail}"], row[f"{name}_high{tail}"] = value, low, high
-
-
 def assemble(draft: Draft, source: str, config: Config, rows: Rows) -> list[tuple[int, str, str, int | None]]:
     """Add the rows of one run; return (series number, run_id, device_id, max_gap_us) of its readings."""
     read = draft.record
@@ -196,6 +115,7 @@ def assemble(draft: Draft, source: str, config: Config, rows: Rows) -> list[tupl
     flags = sorted({flag for found in draft.founds for flag in found.flags})
     reasons = list(read.reasons) if read else []
     name, site, more = site_of(record, draft.founds, config)
+    flags += more
     start, end, duration = times(draft, zone(site.timezone), flags)
     run: Row = {
         "run_id": draft.run_id,
@@ -227,13 +147,14 @@ def assemble(draft: Draft, source: str, config: Config, rows: Rows) -> list[tupl
         ("tariff", cost.tariff if cost else None, "usd_per_kwh"),
     ):
         spread(run, key, value, unit)
-    run["reported_kgco2e"] = _first(draft.founds, "reported_kgco2e")
+    reported = None if draft.is_child else record.reported_emissions
+    run["reported_kgco2e"] = float(reported.value) if reported else _first(draft.founds, "reported_kgco2e")
     run["facts"] = _facts(record, draft)
-    run["flags"], run["reasons"] = sorted(set(flags)), sorted({*reasons, *more})
+    run["flags"], run["reasons"] = sorted(set(flags)), reasons
     rows.tables.setdefault("run", []).append(run)
     _statements(draft, rows)
     _amounts(draft, rows)
-    return _devices(draft, site.hardware, rows)
+    return devices(draft, site.hardware, rows)
 
 
 def _first(founds: Iterable[Found], key: str) -> Any:  # noqa: ANN401 -- a field of Found
@@ -335,93 +256,3 @@ def _amounts(draft: Draft, rows: Rows) -> None:
             rows.add("metrics", run_id=draft.run_id, metric=metric, value=value)
     for unit, amount in sorted(counts.items()):
         rows.add("units", run_id=draft.run_id, unit=unit, amount=amount)
-
-
-def _devices(draft: Draft, site_hardware: Sequence[Device], rows: Rows) -> list[tuple[int, str, str, int | None]]:
-    record = draft.record.record if draft.record else Record()
-    declared = record.hardware or site_hardware
-    origin = "hardware" if record.hardware else "site"
-    for number, device in enumerate(declared):
-        _declared(draft, device, number, origin, rows)
-    sole = {c: [d for d in declared if (d.component or component_of(d.device)) == c] for c in ("gpu", "cpu", "host")}
-    series_rows: dict[str, Row] = {}
-    gaps: dict[str, Intervals] = {}
-    mapping: list[tuple[int, str]] = []
-    several = len({log.file for log, _ in draft.parts}) > 1
-    for log, own in draft.parts:
-        for item in log.sink.all_series:
-            if item.run != own:
-                continue
-            device_id = item.uuid or (f"{log.file}:{item.device}" if several else item.device)
-            mapping.append((item.number, device_id))
-            gaps.setdefault(device_id, Intervals()).merge(item.intervals)
-            known = sole.get(item.component, [])
-            twin = known[0] if len(known) == 1 else None
-            row = series_rows.setdefault(device_id, _log_device(draft, device_id, item.component, log.file, twin))
-            row["name"] = row["name"] or item.name or (twin.device if twin else None)
-            row["device_key"] = device_key(row["name"]) if row["name"] else None
-            row["uuid"] = row["uuid"] or item.uuid
-            row["is_embodied"] = not declared
-            _widen(row, item.first_us, item.last_us)
-    metered = {row["component"] for row in series_rows.values() if row["name"]}
-    rows.tables.setdefault("device", []).extend(series_rows.values())
-    for log, own in draft.parts:
-        for number, hardware in enumerate(item for item in log.sink.hardware if item.run == own):
-            row = _log_device(draft, f"{log.file}:{hardware.device}:{number}", hardware.component, log.file, None)
-            row.update(name=hardware.name, count=hardware.count, line=hardware.line)
-            row["device_key"] = device_key(hardware.name) if hardware.name else None
-            row["is_embodied"] = not declared and hardware.component not in metered
-            rows.tables["device"].append(row)
-    max_gap = {device_id: intervals.max_gap_us() for device_id, intervals in gaps.items()}
-    return [(number, draft.run_id, device_id, max_gap[device_id]) for number, device_id in mapping]
-
-
-def _widen(row: Row, first_us: int | None, last_us: int | None) -> None:
-    if first_us is not None and last_us is not None:
-        row["first_at"] = first_us if row["first_at"] is None else min(row["first_at"], first_us)
-        row["last_at"] = last_us if row["last_at"] is None else max(row["last_at"], last_us)
-
-
-def _blank(draft: Draft, device_id: str, component: str) -> Row:
-    row: Row = {
-        "run_id": draft.run_id,
-        "device_id": device_id,
-        "component": component,
-        "count": 1.0,
-        "share": 1.0,
-    }
-    row.update(uuid=None, first_at=None, last_at=None, utilisation=None, is_embodied=True)
-    return row
-
-
-def _log_device(draft: Draft, device_id: str, component: str, file: str, twin: Device | None) -> Row:
-    row = _blank(draft, device_id, component)
-    row.update(origin="log", file=file, line=1, name=None, device_key=None)
-    for key, unit in _QUANTITIES:
-        spread(row, key, getattr(twin, key) if twin and key == "rated_power" else None, unit)
-    return row
-
-
-_QUANTITIES = (
-    ("average_power", "w"),
-    ("rated_power", "w"),
-    ("load", ""),
-    ("embodied", "kgco2e"),
-    ("lifetime", "h"),
-)
-
-
-def _declared(draft: Draft, device: Device, number: int, origin: str, rows: Rows) -> None:
-    row = _blank(draft, f"{origin}[{number}]", device.component or component_of(device.device))
-    row.update(origin=origin, name=device.device, device_key=device_key(device.device), count=float(device.count))
-    read = draft.record
-    row["file"] = read.file if read and origin == "hardware" else "config.yaml"
-    row["line"] = read.line_of.get(f"hardware[{number}]", 1) if read and origin == "hardware" else 1
-    row["share"] = float(device.share.value) if device.share else 1.0
-    row["utilisation"] = float(device.utilisation.value) if device.utilisation else None
-    for key, unit in _QUANTITIES:
-        spread(row, key, getattr(device, key), unit)
-    if draft.is_child:  # the record's power was declared for the folder, not for each row of a file in it
-        for key, unit in (("average_power", "w"), ("load", "")):
-            spread(row, key, None, unit)
-    rows.tables.setdefault("device", []).append(row)

@@ -7,6 +7,7 @@ to that file, on the command line to the working directory.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,7 +19,7 @@ from green.errors import UsageError, Where
 from green.model import ConfiguredSite, Hours, Name, Part, Seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
 PATH_KEYS = (("logs",), ("store",), ("policies",), ("factors",), ("emissions", "series"))
 
@@ -127,6 +128,13 @@ def _resolve(value: Any, base: Path) -> Any:  # noqa: ANN401 -- plain YAML value
     return out
 
 
+def _paths(value: Any, above: yaml.Path_ = ()) -> list[yaml.Path_]:  # noqa: ANN401 -- plain YAML values
+    """List the path of every key, so that a mistake of the command line is not looked for in a file."""
+    if not isinstance(value, Mapping):
+        return []
+    return [path for key in value for path in ((*above, key), *_paths(value[key], (*above, key)))]
+
+
 def _each(function: Any, value: Any) -> Any:  # noqa: ANN401 -- plain YAML values
     return [function(item) for item in value] if isinstance(value, list) else function(value)
 
@@ -154,7 +162,7 @@ def load_with_value(
             raise UsageError("config is not a mapping", where=document.where(), mend="write `key: value` lines")
         layers.append(document)
         value = _merge(value, _resolve(document.value, file.parent))
-    layers.append(yaml.Document("--config", dict(overrides or {})))
+    layers.append(yaml.Document("--config", dict(overrides or {}), dict.fromkeys(_paths(overrides or {}), (0, 0))))
     value = _merge(value, _resolve(dict(overrides or {}), work))
     for key in ("logs", "store"):
         value.setdefault(key, os.path.normpath(work / Config.model_fields[key].default))

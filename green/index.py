@@ -61,7 +61,7 @@ def scan(logs: Path, *, fingerprint: str = "mtime", work: Path | None = None) ->
 
 def _walk(folder: str, below: str, owner: str | None, found: Scan, fingerprint: str, ours: set[str]) -> None:
     entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    if any(entry.name in RECORDS and entry.is_file() for entry in entries):
+    if any(entry.name in RECORDS and _is_file(entry) for entry in entries):
         owner = below or "."
     for entry in entries:
         if entry.name.startswith("."):
@@ -70,12 +70,20 @@ def _walk(folder: str, below: str, owner: str | None, found: Scan, fingerprint: 
         if entry.is_dir(follow_symlinks=False):
             if entry.path not in ours:
                 _walk(entry.path, path, owner, found, fingerprint, ours)
-        elif not opened(entry.name, below) or not entry.is_file():
+        elif not opened(entry.name, below) or not _is_file(entry):
             found.skipped[os.path.splitext(entry.name)[1] or "(none)"] += 1  # noqa: PTH122 -- a name, not a path
         else:
             native = (below or ".") if entry.name.removesuffix(".gz").endswith(NATIVE) else None
             source = owner or native or path
             found.sources.setdefault(source, []).append((path, *_print(entry, fingerprint)))
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    """Tell whether an entry is a file, or leads to one; a symbolic link to itself does not."""
+    try:
+        return entry.is_file()
+    except OSError:
+        return False
 
 
 def _print(entry: os.DirEntry[str], fingerprint: str) -> tuple[int, int | str]:
@@ -85,6 +93,11 @@ def _print(entry: os.DirEntry[str], fingerprint: str) -> tuple[int, int | str]:
         with open(entry.path, "rb") as stream:  # noqa: PTH123 -- a name of undecodable bytes stays usable
             return stat.st_size, digest_of(stream)
     return stat.st_size, stat.st_mtime_ns
+
+
+def printable(name: str) -> str:
+    """Make a path printable: a byte that is no UTF-8 becomes its hexadecimal escape, so that two names stay two."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def digest_of(stream: object) -> str:

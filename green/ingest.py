@@ -12,30 +12,25 @@ import os
 import shutil
 import tempfile
 from contextlib import ExitStack
-from dataclasses import dataclass
-from datetime import UTC
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from green import record as records
-from green.assemble import LogRead, Rows, assemble, drafts, site_of, zone
-from green.index import PACKED, RECORDS, digest_of
-from green.model import Record
-from green.readers import HEAD_BYTES, Log, Unreadable, readers, recognise
-from green.sink import FileSink, SampleFile
+from green.draft import Rows
+from green.index import printable
+from green.readers import readers
+from green.sink import SampleFile
+from green.source import Shard, read_source
 from green.tables import INGEST
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     import duckdb
 
     from green.config import Config
     from green.index import File
-    from green.readers import Reader
 
 VERSION = "1"  # bump when the same log would give other rows; the cache and every shard follow
-UTF16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 ORDER = {
     "run": "run_id, source",
     "device": "run_id, device_id, file",
@@ -48,18 +43,6 @@ ORDER = {
     "run_inputs": "run_id, file",
 }
 BY_SOURCE = ("run", "rejects", "inputs")
-
-
-@dataclass(slots=True)
-class Shard:
-    """Where a shard's work goes while it is done."""
-
-    config: Config
-    logs: Path
-    samples: SampleFile
-    rows: Rows
-    series: list[tuple[int, str, str, int | None]]
-    readers: Sequence[Reader]
 
 
 def ingest(
@@ -85,7 +68,7 @@ def ingest(
             shard = Shard(config, Path(config.logs), samples, Rows(), [], readers())
             for number, source in enumerate(sorted(index)):
                 if source not in kept:
-                    _source(shard, source, index[source])
+                    read_source(shard, source, index[source])
                 progress(number + 1)
             samples.flush()
         _write(con, shard, temp, out, cache if kept else None)
@@ -104,148 +87,14 @@ def _kept(con: duckdb.DuckDBPyConnection, index: dict[str, list[File]], settings
     same = {s for s, files in index.items() if state["sources"].get(s) == json.loads(json.dumps(files))}
     if not same:
         return set()
-    con.execute("INSERT INTO kept SELECT unnest($sources)", {"sources": sorted(map(_text, same))})
+    con.execute("INSERT INTO kept SELECT unnest($sources)", {"sources": sorted(map(printable, same))})
     shared = con.execute(  # a run_id of two sources cannot be told apart below: read both anew
         f"SELECT list(DISTINCT source) FROM (SELECT source, count(DISTINCT source) OVER (PARTITION BY run_id) AS n"
         f" FROM {_scan(cache, 'run')}) WHERE n > 1"
     ).fetchone()
     again = set((shared[0] if shared else None) or ())
     con.execute("DELETE FROM kept WHERE list_contains($again, source)", {"again": sorted(again)})
-    return {source for source in same if _text(source) not in again}
-
-
-def _text(name: str) -> str:
-    """Make a path printable: bytes that are no UTF-8 and NULs become U+FFFD."""
-    return os.fsencode(name).decode("utf-8", "replace").replace("\0", "\ufffd")
-
-
-def _source(shard: Shard, source: str, files: Sequence[File]) -> None:
-    """Read one source; whatever it holds, the shard goes on."""
-    shown = _text(source)
-    names = [str(file[0]) for file in files]
-    home = "" if source == "." else f"{source}/"
-    own = next((name for kind in RECORDS for name in names if name == f"{home}{kind}"), None)
-    record = None
-    if own is not None:
-        record = records.read(str(shard.logs / own), _text(own))
-        for mistake in record.mistakes:
-            _reject(shard, shown, _text(own), mistake.line, mistake.reason, mistake.detail)
-        _input(shard, shown, own, "record")
-    site = site_of(record.record if record else Record(), [], shard.config)[1]
-    local = zone(site.timezone)
-    logs = []
-    for name in names:
-        if name == own:
-            continue
-        log = _log(shard, shown, name, local)
-        if log is not None:
-            logs.append(log)
-    first = len(shard.rows.tables.get("run", ()))
-    for draft in drafts(shown, logs, record, shard.logs.name):
-        shard.series.extend(assemble(draft, shown, shard.config, shard.rows))
-        inputs = [log.file for log, _ in draft.parts] + ([record.file] if record else [])
-        for file in dict.fromkeys(inputs):
-            shard.rows.add("run_inputs", run_id=draft.run_id, file=file)
-    runs = [row["run_id"] for row in shard.rows.tables.get("run", ())[first:]]
-    for log in logs:
-        owner = runs[0] if len(runs) == 1 else None
-        for reject in [*log.sink.rejects, *log.sink.more.values()]:
-            _reject(
-                shard,
-                shown,
-                log.file,
-                reject.line,
-                reject.reason,
-                reject.detail,
-                lines=reject.lines,
-                run=owner,
-            )
-
-
-def _log(shard: Shard, source: str, name: str, local: Any) -> LogRead | None:  # noqa: ANN401 -- a tzinfo or None
-    """Recognise and read one log; None where nobody can, with the reason in `rejects`."""
-    path, shown = str(shard.logs / name), _text(name)
-    if name.endswith(PACKED):
-        _input(shard, source, name, None)
-        _reject(shard, source, shown, None, "COMPRESSED", "compressed logs are not read yet: unpack it")
-        return None
-    try:
-        with open(path, "rb") as stream:  # noqa: PTH123 -- a name of undecodable bytes stays usable
-            head = stream.read(HEAD_BYTES)
-    except OSError as error:
-        _reject(shard, source, shown, None, "UNREADABLE", error.strerror or "cannot be opened")
-        return None
-    encoding = UTF16.get(head[:2]) or _guess(head)
-    text = head.decode(encoding, "replace")
-    log = Log(path, shown, text, encoding, local or UTC, local is None)
-    reader = recognise(log, shard.readers) if head else None
-    if reader is None:
-        _input(shard, source, name, None)
-        reason = "EMPTY" if not head else "BINARY" if "\0" in text else "NOT_RECOGNISED"
-        detail = "nothing in the file" if not head else "no reader recognises it; `green readers` lists the formats"
-        _reject(shard, source, shown, None, reason, detail)
-        return None
-    sink = FileSink(shard.samples, shard.config.ingest.most_rejects_per_file)
-    try:
-        reader.read(log, sink)
-    except Unreadable as error:
-        sink.reject(None, "UNREADABLE", str(error))
-    except OSError as error:
-        sink.reject(None, "UNREADABLE", error.strerror or "cannot be read to its end")
-    _input(
-        shard,
-        source,
-        name,
-        reader.name,
-        has_readings=any(s.samples for s in sink.all_series) or bool(sink.statements),
-    )
-    return LogRead(shown, sink, reader.holds_many)
-
-
-def _guess(head: bytes) -> str:
-    """Tell the encoding of a text without a mark: UTF-16 by its NULs, else UTF-8, else Latin-1."""
-    if len(head) > 3 and head[1:200:2].count(0) > 0.8 * len(head[1:200:2]):  # noqa: PLR2004 -- most high bytes are 0 in Western text
-        return "utf-16-le"
-    try:
-        head[: max(len(head) - 4, 0)].decode("utf-8")
-    except UnicodeDecodeError as error:
-        return "utf-8" if error.reason == "unexpected end of data" else "latin-1"
-    return "utf-8"
-
-
-def _input(shard: Shard, source: str, name: str, reader: str | None, *, has_readings: bool = False) -> None:
-    path = shard.logs / name
-    try:
-        with path.open("rb") as stream:
-            digest = digest_of(stream)
-            size = stream.tell()
-    except OSError:
-        return
-    shard.rows.add(
-        "inputs",
-        source=source,
-        file=_text(name),
-        sha256=digest,
-        bytes=size,
-        reader=reader,
-        has_readings=has_readings,
-    )
-
-
-def _reject(  # noqa: PLR0913 -- one argument a column
-    shard: Shard,
-    source: str,
-    file: str,
-    line: int | None,
-    reason: str,
-    detail: str,
-    *,
-    lines: int = 1,
-    run: str | None = None,
-) -> None:
-    shard.rows.add(
-        "rejects", source=source, file=file, line=line, lines=lines, reason=reason, detail=detail, run_id=run
-    )
+    return {source for source in same if printable(source) not in again}
 
 
 def _scan(folder: Path, table: str) -> str:
@@ -259,10 +108,10 @@ def _columns(table: str) -> str:
 
 def _write(con: duckdb.DuckDBPyConnection, shard: Shard, temp: Path, out: Path, cache: Path | None) -> None:
     """Write every table, the rows taken over and the new ones together, in one order."""
-    with (temp / "series.json").open("w", encoding="utf-8") as stream:
+    with (temp / "series.json").open("w", encoding="utf-8", errors="replace") as stream:
         for number, run_id, device_id, gap in shard.series:
             row = {"series": number, "run_id": run_id, "device_id": device_id, "max_gap_us": gap}
-            stream.write(json.dumps(row) + "\n")
+            stream.write(json.dumps(row, ensure_ascii=False) + "\n")
     con.execute(
         "CREATE TEMP TABLE series AS SELECT * FROM read_json($file, format = 'newline_delimited', columns ="
         " {series: 'BIGINT', run_id: 'VARCHAR', device_id: 'VARCHAR', max_gap_us: 'BIGINT'})",
@@ -291,9 +140,9 @@ def _samples(temp: Path) -> str:
 
 def _small(shard: Shard, table: str, columns: dict[str, str], temp: Path) -> str:
     path = temp / f"{table}.json"
-    with path.open("w", encoding="utf-8") as stream:
+    with path.open("w", encoding="utf-8", errors="replace") as stream:  # half a surrogate pair is no text
         for row in shard.rows.tables.get(table, ()):
-            stream.write(json.dumps(row) + "\n")
+            stream.write(json.dumps(row, ensure_ascii=False) + "\n")
     raw = {"TIMESTAMPTZ": "BIGINT"}
     types = ", ".join(
         f"\"{name}\": '{'VARCHAR' if kind.startswith('DECIMAL') else raw.get(kind, kind)}'"

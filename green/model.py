@@ -218,6 +218,7 @@ class Record(Part):
     memory: Memory | None = None
     energy: DeclaredEnergy | None = None
     device_hours: Hours | None = None
+    reported_emissions: Carbon | None = None  # what a card or paper prints: shown and checked, never counted
     functional_units: dict[str, Any] = Field(default_factory=dict)
     metrics: dict[str, float] = Field(default_factory=dict)
     labels: dict[str, Annotated[str, BeforeValidator(_name)]] = Field(default_factory=dict)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,7 +83,9 @@ def plan(config: Config, *, main: bool) -> Plan:
         index.write_text(shards_file, "".join(f"{shard}\n" for shard in shards))
         for name, text in settings(config).items():
             index.write_text(INDEX / f"{name}.settings", text)
-        index.write_text(INDEX / "sources.txt", json.dumps(sorted(found.sources), indent=0) + "\n")
+        index.write_text(
+            INDEX / "sources.txt", json.dumps(sorted(map(index.printable, found.sources)), indent=0) + "\n"
+        )
         index.write_text(INDEX / "store", _identity(config) + "\n")
     shards = shards_file.read_text(encoding="utf-8").split()
     return Plan(shards, list(config.factors), list(config.emissions.series), _policies(config))
@@ -109,9 +112,19 @@ def settings(config: Config) -> dict[str, str]:
     out = {"ingest": {"version": ingest.VERSION, "logs": Path(config.logs).name, "readers": _readers(), **dumped}}
     for name, stage in stages.STAGES.items():
         out[name] = {"version": stage.version, **of_stage[name]}
-    out["check"] = {"as_of": config.check.as_of}
+    out["check"] = {"as_of": resolved(config.check.as_of)}
     out["report"] = config.report.model_dump(mode="json")
     return {name: json.dumps(value, sort_keys=True, indent=0) + "\n" for name, value in out.items()}
+
+
+def resolved(as_of: str) -> str:
+    """Put the clock's time in the place of `now`; nothing below the command line and the Snakefile reads a clock."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if as_of == "now" else as_of
+
+
+def planned_as_of() -> str:
+    """Return the as-of that the main process wrote down for the check."""
+    return str(json.loads((INDEX / "check.settings").read_text(encoding="utf-8"))["as_of"])
 
 
 def _readers() -> list[str]:

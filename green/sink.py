@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 FIRST_US = 946_684_800_000_000  # 2000-01-01
 LAST_US = 4_102_444_800_000_000  # 2100-01-01
 MOST_W = 1_000_000.0
+MOST_J = 9e12  # what 64 bits of microjoule hold
 GAP_FACTOR = 10
 MOST_GAP_US = 3_600_000_000
 MOST_INTERVALS = 65_536
@@ -41,16 +42,19 @@ class Intervals:
     def coarsen(self) -> None:
         """Round to the next step until the histogram is small again."""
         while len(self.counts) > MOST_INTERVALS:
-            self.step_us = 1_000 if self.step_us == 1 else self.step_us * 100
-            merged: Counter[int] = Counter()
-            for length, count in self.counts.items():
-                merged[max(length // self.step_us * self.step_us, self.step_us)] += count
-            self.counts = merged
+            self._round(1_000 if self.step_us == 1 else self.step_us * 100)
+
+    def _round(self, step_us: int) -> None:
+        self.step_us = step_us
+        merged: Counter[int] = Counter()
+        for length, count in self.counts.items():
+            merged[max(length // step_us * step_us, step_us)] += count
+        self.counts = merged
 
     def merge(self, other: Intervals) -> None:
         """Take the intervals of another log of the same device in."""
         self.counts.update(other.counts)
-        self.step_us = max(self.step_us, other.step_us)
+        self._round(max(self.step_us, other.step_us))
         self.coarsen()
 
     def max_gap_us(self) -> int | None:
@@ -191,12 +195,14 @@ class FileSink:
             self.reject(line, "POWER_OUT_OF_RANGE" if math.isfinite(power_w) else "NOT_A_NUMBER", repr(power_w)[:40])
             power_w = None
         if energy_j is not None:
-            energy_j = self._counter(own, energy_j, line)
+            energy_j = self._counter(own, t_us, energy_j, line)
         if power_w is None and energy_j is None:
             return
         if own.previous_us is not None and t_us > own.previous_us:
-            counts = own.intervals.counts
-            counts[t_us - own.previous_us] += 1
+            counts, step = own.intervals.counts, own.intervals.step_us
+            length = t_us - own.previous_us
+            # rounded like those before it, or the median would depend on the order of lines
+            counts[length if step == 1 else max(length // step * step, step)] += 1
             if len(counts) > MOST_INTERVALS:
                 own.intervals.coarsen()
         own.previous_us = t_us
@@ -208,14 +214,22 @@ class FileSink:
         if len(rows) >= BUFFER_ROWS:
             self.samples.flush()
 
-    def _counter(self, own: Series, energy_j: float, line: int) -> float | None:
+    def _counter(self, own: Series, t_us: int, energy_j: float, line: int) -> float | None:
         """Unwrap a counter that wraps at a known value; any other fall is a reset, left to SQL."""
-        if not (math.isfinite(energy_j) and 0.0 <= energy_j <= 9e12):  # noqa: PLR2004 -- what 64 bits of microjoule hold
+        if not (math.isfinite(energy_j) and 0.0 <= energy_j <= MOST_J):
             self.reject(line, "NOT_A_NUMBER", repr(energy_j)[:40])
             return None
-        if own.wraps_at_j is not None and own.previous_j is not None and energy_j < own.previous_j:
+        if own.wraps_at_j is None:
+            return energy_j
+        if own.last_us is not None and t_us < own.last_us:  # an earlier, lower reading is no wrap
+            self.reject(line, "OUT_OF_ORDER", "a counter that wraps is read in the order of time")
+            return None
+        if own.previous_j is not None and energy_j < own.previous_j:
             own.offset_j += own.wraps_at_j
         own.previous_j = energy_j
+        if energy_j + own.offset_j > MOST_J:
+            self.reject(line, "COUNTER_OUT_OF_RANGE", f"{own.offset_j} J of wraps")
+            return None
         return energy_j + own.offset_j
 
     def device(self, run: int, device: str, component: str, *, name: str | None, count: float, line: int) -> None:

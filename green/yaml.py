@@ -94,7 +94,8 @@ def loads(blob: bytes, name: str) -> Document:
         text = blob.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = blob.count(b"\n", 0, error.start) + 1
-        raise UsageError("file is not UTF-8", where=Where(name, line), mend="save it as UTF-8") from error
+        column = error.start - blob.rfind(b"\n", 0, error.start)
+        raise UsageError("file is not UTF-8", where=Where(name, line, column), mend="save it as UTF-8") from error
     return _Builder(name, text).document()
 
 

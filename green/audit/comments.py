@@ -97,7 +97,7 @@ COLUMNS = {
     "intensity_gco2e_per_kwh": "location-based intensity that the result implies, gCO2e/kWh",
     "factor_age_y": "how many years older than the run its intensity factor is, y",
     "coverage_ratio": "share of the time that was metered, 0 to 1; NULL where nothing was",
-    "method": "of energy: counter, sampled, imported, modelled, declared (the worst decides); of a factor: how it was made",
+    "method": "of energy: counter, sampled, imported, modelled, declared (the worst decides); of a factor: its making",
     "quality_tier": "measured, imported, modelled or declared",
     "scope": "components that the energy covers",
     "reported_kgco2e": "emissions that the log itself reports, kgCO2e; shown, never counted",

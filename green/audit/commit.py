@@ -106,6 +106,7 @@ def commit(paths: store.Paths, fill: Any, *, actor: str | None = None) -> Receip
     with store.locked(paths), tempfile.TemporaryDirectory(prefix=".commit-", dir=paths.work.parent) as folder:
         temp = Path(folder)
         store.prepare(paths)
+        store.settle(paths)
         wrong = store.difference(paths)
         notes: list[str] = []
         with proposal(paths) as con:

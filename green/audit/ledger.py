@@ -106,6 +106,8 @@ def broken_links(con: duckdb.DuckDBPyConnection, batch: int = 20_000) -> tuple[i
     while rows := cursor.fetchmany(batch):
         for seq, when, kind, subject, payload, stated, prev_hash, own, actor, version in rows:
             at = f"event {seq}"
+            if type(seq) is not int or not isinstance(payload, str):  # the table itself was altered
+                return expected - 1, previous, [f"{at}: its number or payload is of another type"]
             if seq != expected:
                 return expected - 1, previous, [f"{at}: event {expected} is missing"]
             if digest(payload) != stated:

@@ -72,10 +72,12 @@ def check_version(con: duckdb.DuckDBPyConnection, path: Path) -> None:
 
     shown = Where(os.path.relpath(path))
     try:
-        row = con.execute("SELECT schema_version FROM store").fetchone()
+        row = con.execute("SELECT cast(max(schema_version) AS INTEGER) FROM store").fetchone()
     except duckdb.Error as error:
         raise StoreError("not an audit store", where=shown, mend="point --store at audit/green.duckdb") from error
-    if row is None or int(row[0]) > SCHEMA_VERSION:
+    if row is None or row[0] is None:
+        raise StoreError("the store does not say its version", where=shown, mend="restore it from a copy")
+    if int(row[0]) > SCHEMA_VERSION:
         raise StoreError("the store was written by a newer green", where=shown, mend="upgrade green-ledger")
 
 
@@ -117,6 +119,17 @@ def prepare(paths: Paths) -> bool:
             con.execute("CHECKPOINT")
     os.replace(part, paths.work)  # noqa: PTH105 -- one atomic step, named as such
     return True
+
+
+def settle(paths: Paths) -> None:
+    """Finish a commit that was killed after its transaction, whose events wait in the write-ahead log."""
+    if not paths.work.with_name(f"{paths.work.name}.wal").exists():
+        return
+    is_known = difference(paths) is None  # the published copy is still the one before that commit
+    with connect(paths.work, read_only=False) as con:
+        con.execute("CHECKPOINT")
+    if is_known:
+        publish(paths)
 
 
 def set_aside(paths: Paths) -> str | None:

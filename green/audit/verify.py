@@ -111,11 +111,14 @@ def store_in_memory(path: Path) -> duckdb.DuckDBPyConnection:
 
 
 def _definitions(con: duckdb.DuckDBPyConnection) -> list[str]:
-    """Compare views and macros with those that this version makes, both as DuckDB reads them from a file."""
+    """Compare tables, views and macros with those that this version makes, both as DuckDB reads them from a file."""
+    home = "CASE schema_name WHEN 'main' THEN '' ELSE schema_name || '.' END"
     queries = {
-        "view": "SELECT view_name, sql FROM duckdb_views() WHERE NOT internal AND NOT temporary",
-        "macro": "SELECT function_name, macro_definition FROM duckdb_functions()"
-        " WHERE NOT internal AND function_type = 'macro'",
+        "table": f"SELECT {home} || table_name, sql FROM duckdb_tables() WHERE NOT internal AND NOT temporary",
+        "view": f"SELECT {home} || view_name, sql FROM duckdb_views() WHERE NOT internal AND NOT temporary",
+        # the order of parameters is part of a formula: swapped names would leave its text as it was
+        "macro": f"SELECT {home} || function_name, list(concat(parameters, macro_definition) ORDER BY ALL)::VARCHAR"
+        " FROM duckdb_functions() WHERE NOT internal AND function_type IN ('macro', 'table_macro') GROUP BY ALL",
     }
     wrong = []
     with tempfile.TemporaryDirectory(prefix="green-") as folder:

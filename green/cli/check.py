@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from green import pipeline
 from green.cli import Common, app
 from green.cli.runner import configured, say, show
 
@@ -73,7 +73,7 @@ def conclude(  # noqa: PLR0913 -- one argument an option
     checked = judged(
         Path(config.store),
         policies,
-        as_of=resolved(as_of),
+        as_of=pipeline.resolved(as_of),
         no_history=no_history,
         commit=commit,
         actor=config.audit.actor,
@@ -87,13 +87,6 @@ def conclude(  # noqa: PLR0913 -- one argument an option
     else:
         show(text.rstrip("\n"))
     return exit_code(checked.judgement, strict=strict)
-
-
-def resolved(as_of: str) -> str:
-    """Put the clock's time in the place of `now`; nothing below the command line reads a clock."""
-    from datetime import datetime  # noqa: PLC0415 -- beside its one use
-
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if as_of == "now" else as_of
 
 
 def render(judgement: Judgement, form: Format, *, to_file: bool) -> str:

@@ -67,8 +67,8 @@ def explain(
     common: Common = context.obj
     from green import check  # noqa: PLC0415 -- --help should not pay for DuckDB
     from green.audit import store  # noqa: PLC0415 -- likewise
-    from green.cli.check import resolved  # noqa: PLC0415 -- likewise
     from green.explain.policy import explain_policy  # noqa: PLC0415 -- likewise
+    from green.pipeline import resolved  # noqa: PLC0415 -- likewise
 
     _, policies = _loaded(common)
     config = configured(common)

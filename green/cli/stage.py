@@ -109,7 +109,7 @@ def _check(config: Config, _: str) -> None:
     checked = check(
         Path(config.store),
         load(Path(config.policies), shown="policies"),
-        as_of=config.check.as_of,
+        as_of=pipeline.planned_as_of(),
         actor=config.audit.actor,
     )
     write_text(RESULTS / "verdicts.json", as_json.render(checked.judgement))
@@ -120,7 +120,7 @@ def _check(config: Config, _: str) -> None:
 def _gate(config: Config, _: str) -> None:
     from green.cli.check import conclude  # noqa: PLC0415 -- likewise
 
-    raise typer.Exit(conclude(config, as_of=config.check.as_of))
+    raise typer.Exit(conclude(config, as_of=pipeline.planned_as_of()))
 
 
 def _report(config: Config, _: str) -> None:

@@ -6,9 +6,9 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from green.errors import UsageError
-from green.explain.facts import Facts, Row, facts_of
+from green.explain.facts import Row, facts_of
 from green.explain.figures import figure
-from green.explain.reasons import reason
+from green.reasons import reason
 from green.policy.metrics import METRICS
 
 if TYPE_CHECKING:
@@ -79,6 +79,3 @@ def disagreements(record: Row) -> Iterator[str]:
     for part in record.get("inputs", ()):
         if part["input"] == "figure":
             yield from disagreements(part)
-
-
-__all__ = ["USUAL", "Facts", "disagreements", "explain", "metric_named"]

@@ -8,7 +8,7 @@ from green.explain import inputs
 from green.explain.check import ENDS, Triple, compare, same, stored
 from green.explain.facts import rows
 from green.explain.formulas import formulas
-from green.explain.reasons import reason
+from green.reasons import reason
 from green.policy.metrics import METRICS, TIER, Metric
 
 if TYPE_CHECKING:
@@ -31,6 +31,10 @@ _RATES = {  # what is declared for a run and no longer in the store, but implied
     "carbon.operational_market": ("operational_kgco2e", "market_intensity", "gCO2e/kWh", 1000.0),
     "water.onsite": ("water_onsite_l", "wue", "L/kWh", 1.0),
     "water.offsite": ("water_offsite_l", "ewif", "L/kWh", 1.0),
+}
+
+_RATE_OF = {name: [f"{rate} of site"] for name, (_, rate, _, _) in _RATES.items()} | {
+    "cost.total": ["device_hour or tariff of cost"]
 }
 
 
@@ -70,11 +74,9 @@ def _unknown(facts: Facts, metric: Metric, said: Triple) -> list[Row]:
     """Say why a figure is unknown, by the codes of the run that concern it."""
     if said.value is not None:
         return []
-    missing = inputs.missing(facts, metric.name)
-    return [
-        {"code": code, **reason(code)._asdict(), "missing": missing if code == "MISSING_FIELD" else []}
-        for code in _codes(facts, metric)
-    ]
+    missing = {"MISSING_FIELD": inputs.missing(facts, metric.name), "MISSING_METRIC": _RATE_OF.get(metric.name, [])}
+    codes = _codes(facts, metric)
+    return [{"code": code, **reason(code)._asdict(), "missing": missing.get(code, [])} for code in codes]
 
 
 def _codes(facts: Facts, metric: Metric) -> list[str]:
@@ -152,18 +154,15 @@ def _call(facts: Facts, macro: str, *arguments: float | None) -> float | None:
 def _embodied(facts: Facts, _name: str, said: Triple) -> Row:
     """The share of each device, summed; unknown where one of them is."""
     devices = [inputs.device(facts, row) for row in facts.devices]
-    sums = rows(
-        facts.con,
-        "SELECT CAST(known_sum(embodied_kgco2e) AS DOUBLE) AS value,"
-        " CAST(known_sum(embodied_low_kgco2e) AS DOUBLE) AS low, CAST(known_sum(embodied_high_kgco2e) AS DOUBLE) AS high FROM embodied WHERE seq = $seq",
-        seq=facts.run["seq"],
-    )[0]
+    names = ("embodied_kgco2e", "embodied_low_kgco2e", "embodied_high_kgco2e")
+    sums = ", ".join(f"CAST(known_sum({name}) AS DOUBLE) AS {end}" for end, name in zip(ENDS, names, strict=True))
+    found = rows(facts.con, f"SELECT {sums} FROM embodied WHERE seq = $seq", seq=facts.run["seq"])[0]
     record = _formula("embodied_kgco2e")
     record["terms"] = [
         _term("embodied_kgco2e", *device["arguments"].values(), result=device["recomputed"]["value"])
         for device in devices
     ]
-    record |= compare(said, Triple(*(sums[end] for end in ENDS)), ends=True)
+    record |= compare(said, Triple(*(found[end] for end in ENDS)), ends=True)
     wrong = [f"{one['device_id']}: {text}" for one in devices for text in one["disagreements"]]
     record |= {"agrees": record["agrees"] and not wrong, "disagreements": [*record["disagreements"], *wrong]}
     return record | {"inputs": devices}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from green.explain.check import ENDS, Triple, compare, same
 from green.explain.facts import rows
-from green.explain.reasons import reason
+from green.reasons import reason
 from green.factors import nearest
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ def declared_at(facts: Facts) -> str | None:
     """Say where what is declared for a run stands: its record or log, and the site of config.yaml that it names."""
     where = place(facts.run, "where_file", "where_line")
     site = facts.run["site"]
-    return where if site is None else f"{where} or site {site!r} of config.yaml"
+    known = site is not None and "UNKNOWN_SITE" not in facts.run["flags"]
+    return f"{where} or site {site!r} of config.yaml" if known else where
 
 
 def answer(facts: Facts, row: Row) -> Row:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from green.policy.judge import Judgement
 
+MOST_REJECTS = 20  # rows of a screen; results/rejects.parquet has all
+
 _STYLES = {
     "error": "bold magenta",
     "fail": "bold red",
@@ -33,23 +35,36 @@ def render(judgement: Judgement, *, is_terminal: bool | None = None, width: int 
 
 def render_record(
     record: dict[str, Any],
-    rejected: int = 0,
+    rejected: Sequence[dict[str, Any]] | int = 0,
     *,
     notes: Sequence[str] = (),
     is_terminal: bool | None = None,
     width: int | None = None,
 ) -> str:
-    """Return the text of a `verdicts.json`; `rejected` is the number of lines that were not read."""
+    """Return the text of a `verdicts.json`; `rejected` is what was not read, or only the number of its lines."""
     rank = {name: index for index, name in enumerate(WORST_FIRST)}
     verdicts = sorted(record["verdicts"], key=lambda one: (rank[one["verdict"]], one["policy"], one["subject"]))
     foot = [plain(note, 2000) for note in notes]
-    if rejected:
-        foot.append(f"{rejected} lines were not read: see results/rejects.parquet")
+    is_seen = sys.stdout.isatty() if is_terminal is None else is_terminal
+    foot += _rejected(rejected, MOST_REJECTS if is_seen else None)
     foot.append(f"{counted(record['summary'])} (as of {record['as_of'] or 'no known time'})")
-    if sys.stdout.isatty() if is_terminal is None else is_terminal:
+    if is_seen:
         return _coloured(verdicts, foot, width)
     lines = [line for verdict in verdicts for line in _lines(verdict)]
     return "\n".join([*lines, *foot, ""])
+
+
+def _rejected(rejected: Sequence[dict[str, Any]] | int, most: int | None) -> list[str]:
+    """List what was not read, line by line; a pipe gets all of it, a screen the first rows."""
+    if isinstance(rejected, int):
+        return [f"{rejected} lines were not read: see results/rejects.parquet"] if rejected else []
+    shown = []
+    for one in rejected[:most]:
+        place = plain(one["file"] + ("" if one["line"] is None else f":{one['line']}"))
+        shown.append(f"  {place}  {plain(one['reason'])}  {plain(one['detail'] or '')}".rstrip())
+    if len(shown) < len(rejected):
+        shown.append(f"  and {len(rejected) - len(shown)} more: see results/rejects.parquet")
+    return ["Rejected:", *shown] if shown else []
 
 
 def _lines(verdict: dict[str, Any]) -> list[str]:

@@ -15,6 +15,7 @@ from green.policy.load import Loaded, PolicySet, digest_of
 from green.policy.model import BudgetPolicy, Enforcement, OnUnknown
 from green.policy.sentence import in_unit, sentence
 from green.policy.window import iso, read_as_of
+from green.reasons import reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -173,11 +174,18 @@ def _verdict(loaded: Loaded, finding: Finding, moment: Moment) -> Verdict:
         unit=None if bounds is None else bounds.unit,
         reason=finding.reason,
         message=sentence(finding, loaded, moment),
-        mend=policy.mend,
+        mend=_mend(loaded, finding),
         where_file=finding.where_file if is_run else loaded.where.file,
         where_line=finding.where_line if is_run else loaded.where.line or None,
         on_unknown=loaded.on_unknown.value,
     )
+
+
+def _mend(loaded: Loaded, finding: Finding) -> str:
+    """Return what to do: for a broken limit the policy's advice, for an unknown figure how to make it known."""
+    if finding.verdict in {"unknown", "error"} and finding.reason is not None:
+        return reason(finding.reason).mend or loaded.policy.mend
+    return loaded.policy.mend
 
 
 def exit_code(judgement: Judgement, *, strict: bool = False) -> int:

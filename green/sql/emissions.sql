@@ -65,11 +65,12 @@ settings AS (
     FROM one AS o
     LEFT JOIN (
         SELECT
-            subject, arg_max(value, valid_from) AS value, arg_max(low, valid_from) AS low,
-            arg_max(high, valid_from) AS high, arg_max(factor_id, valid_from) AS factor_id
+            subject, value, low, high, factor_id
         FROM factor
         WHERE quantity = 'pue'
-        GROUP BY ALL
+        QUALIFY row_number() OVER (
+            PARTITION BY subject ORDER BY coalesce(valid_from, DATE '0001-01-01') DESC, factor_id ASC
+        ) = 1
     ) AS p ON contains(o.region, ':') AND p.subject = split_part(o.region, ':', 1)
     LEFT JOIN (
         SELECT q.run_id, arg_min(q.zone, q.rank) AS zone
@@ -470,7 +471,15 @@ SELECT
         CASE WHEN t.dark_devices > 0 AND t.worst IS NOT NULL THEN 'DEVICE_WITHOUT_SAMPLES' END,
         CASE WHEN t.tools > 1 THEN 'SEVERAL_TOOLS' END,
         CASE WHEN t.factor_age_y > 0 THEN 'AGED_FACTOR' END,
-        CASE WHEN i.run_id IS NOT NULL THEN 'IMPLAUSIBLE_INTENSITY' END
+        CASE WHEN i.run_id IS NOT NULL THEN 'IMPLAUSIBLE_INTENSITY' END,
+        -- a figure that does not follow from the energy and the factor stated beside it
+        CASE
+            WHEN t.intensity_gco2e_per_kwh IS NOT NULL
+                AND abs(t.reported_kgco2e - cast(t.op AS DOUBLE)) > 0.05 * cast(t.op AS DOUBLE)
+                AND abs(t.reported_kgco2e - cast(t.op + coalesce(t.em, 0) AS DOUBLE))
+                > 0.05 * cast(t.op + coalesce(t.em, 0) AS DOUBLE)
+                THEN 'REPORTED_DISAGREES'
+        END
     ], LAMBDA x: x IS NOT NULL)))) AS flags,
     coalesce(t.factor_ids, []) AS factor_ids,
     t.error

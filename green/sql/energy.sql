@@ -19,6 +19,7 @@ WITH power AS (
     SELECT
         run_id,
         device_id,
+        hash(run_id, device_id) AS series,
         epoch_us(sampled_at) AS t,
         coalesce(CAST($max_gap_us AS BIGINT), max_gap_us) AS gap,
         CAST(round(power_w * 1000000) AS BIGINT) AS p
@@ -26,20 +27,24 @@ WITH power AS (
     WHERE power_w IS NOT NULL
 ),
 
+-- The sample before, of the same device: to compare a number is 10 x cheaper than to compare two names. Were the
+-- hashes of two neighbours equal, the second had no start, which is an error below and never a wrong figure.
 power_interval AS (
     SELECT
-        run_id,
-        device_id,
-        t,
-        gap,
-        p,
-        CASE WHEN same THEN lag(t) OVER () END AS t0,
-        CASE WHEN same THEN lag(p) OVER () END AS p0
+        *,
+        t - t0 AS us,
+        CASE WHEN t0 IS NULL THEN t // 3600000000 ELSE (t - 1) // 3600000000 END AS hour
     FROM (
         SELECT
             *,
-            lag(run_id) OVER () = run_id AND lag(device_id) OVER () = device_id AS same
-        FROM power
+            CASE WHEN same THEN lag(t) OVER () END AS t0,
+            CASE WHEN same THEN lag(p) OVER () END AS p0
+        FROM (
+            SELECT
+                *,
+                lag(series) OVER () = series AS same
+            FROM power
+        )
     )
 ),
 
@@ -47,6 +52,7 @@ counter AS (
     SELECT
         run_id,
         device_id,
+        hash(run_id, device_id) AS series,
         epoch_us(sampled_at) AS t,
         CAST(round(energy_j * 1000000) AS BIGINT) AS e
     FROM samples
@@ -55,43 +61,51 @@ counter AS (
 
 counter_interval AS (
     SELECT
-        run_id,
-        device_id,
-        t,
-        e,
-        CASE WHEN same THEN lag(t) OVER () END AS t0,
-        CASE WHEN same THEN lag(e) OVER () END AS e0
+        *,
+        t - t0 AS us,
+        CASE WHEN t0 IS NULL THEN t // 3600000000 ELSE (t - 1) // 3600000000 END AS hour
     FROM (
         SELECT
             *,
-            lag(run_id) OVER () = run_id AND lag(device_id) OVER () = device_id AS same
-        FROM counter
+            CASE WHEN same THEN lag(t) OVER () END AS t0,
+            CASE WHEN same THEN lag(e) OVER () END AS e0
+        FROM (
+            SELECT
+                *,
+                lag(series) OVER () = series AS same
+            FROM counter
+        )
     )
 ),
 
--- One row an hour: an interval belongs to the hour that it ends in; those that straddle one are set aside.
+-- One row an hour and kind of interval: an interval belongs to the hour that it ends in, those that straddle one are
+-- set aside. Nearly all are 'covered', and sums of a group are cheaper than six filtered sums.
 power_hour AS (
     SELECT
         run_id,
         device_id,
-        CASE WHEN t0 IS NULL THEN t // 3600000000 ELSE (t - 1) // 3600000000 END AS hour,
-        coalesce(sum(CAST(p0 + p AS HUGEINT) * (t - t0)) FILTER (
-            WHERE t - t0 BETWEEN 0 AND gap AND t0 // 3600000000 = (t - 1) // 3600000000
-        ), 0) AS e2,
-        coalesce(sum(t - t0) FILTER (
-            WHERE t - t0 BETWEEN 0 AND gap AND t0 // 3600000000 = (t - 1) // 3600000000
-        ), 0) AS covered_us,
-        coalesce(sum(t - t0) FILTER (WHERE t - t0 > gap), 0) AS uncovered_us,
-        count(*) FILTER (WHERE t - t0 > gap) AS gaps,
-        count(*) FILTER (WHERE t < t0) AS disorder,
-        count(*) FILTER (WHERE t = t0) AS duplicates,
-        count(*) FILTER (WHERE t0 IS NULL) AS starts,
+        hour,
+        kind,
+        sum(CAST(p0 + p AS HUGEINT) * us) AS e2,
+        sum(us) AS us,
+        count(*) AS n,
         min(t) AS first_t,
         max(t) AS last_t,
-        list({'t0': t0, 't': t, 'p0': p0, 'p': p}) FILTER (
-            WHERE t - t0 BETWEEN 1 AND gap AND t0 // 3600000000 < (t - 1) // 3600000000
-        ) AS straddling
-    FROM power_interval
+        list({'t0': t0, 't': t, 'p0': p0, 'p': p}) FILTER (WHERE kind = 'straddling') AS straddling
+    FROM (
+        SELECT
+            *,
+            CASE
+                WHEN us BETWEEN 1 AND gap AND t0 >= hour * 3600000000 THEN 'covered'
+                WHEN t0 IS NULL THEN 'start'
+                WHEN us = 0 THEN 'duplicate'
+                WHEN us < 0 THEN 'disorder'
+                WHEN us > gap THEN 'gap'
+                WHEN us <= gap THEN 'straddling'
+                ELSE 'unknown'  -- no gap is known: all readings of a log had one time, or went backwards
+            END AS kind
+        FROM power_interval
+    )
     GROUP BY ALL
 ),
 
@@ -100,24 +114,30 @@ counter_hour AS (
     SELECT
         run_id,
         device_id,
-        CASE WHEN t0 IS NULL THEN t // 3600000000 ELSE (t - 1) // 3600000000 END AS hour,
-        coalesce(sum(CAST(e - e0 AS HUGEINT) * 2000000) FILTER (
-            WHERE e >= e0 AND t > t0 AND t0 // 3600000000 = (t - 1) // 3600000000
-        ), 0) AS e2,
-        coalesce(sum(t - t0) FILTER (
-            WHERE e >= e0 AND t > t0 AND t0 // 3600000000 = (t - 1) // 3600000000
-        ), 0) AS covered_us,
-        coalesce(sum(t - t0) FILTER (WHERE e < e0 AND t > t0), 0) AS uncovered_us,
-        count(*) FILTER (WHERE e < e0) AS gaps,
-        count(*) FILTER (WHERE t < t0) AS disorder,
-        count(*) FILTER (WHERE t = t0) AS duplicates,
-        count(*) FILTER (WHERE t0 IS NULL) AS starts,
+        hour,
+        kind,
+        sum(e - e0) * 2000000 AS e2,
+        sum(us) AS us,
+        count(*) AS n,
         min(t) AS first_t,
         max(t) AS last_t,
         list({'t0': t0, 't': t, 'e2': CAST(e - e0 AS HUGEINT) * 2000000}) FILTER (
-            WHERE e >= e0 AND t > t0 AND t0 // 3600000000 < (t - 1) // 3600000000
+            WHERE kind = 'straddling'
         ) AS straddling
-    FROM counter_interval
+    FROM (
+        SELECT
+            *,
+            CASE
+                WHEN us > 0 AND e >= e0 AND t0 >= hour * 3600000000 THEN 'covered'
+                WHEN t0 IS NULL THEN 'start'
+                WHEN us = 0 AND e < e0 THEN 'fallen'
+                WHEN us = 0 THEN 'duplicate'
+                WHEN us < 0 THEN 'disorder'
+                WHEN e < e0 THEN 'gap'
+                ELSE 'straddling'
+            END AS kind
+        FROM counter_interval
+    )
     GROUP BY ALL
 ),
 
@@ -205,11 +225,13 @@ hourly AS (
         CAST(sum(e2) AS HUGEINT) AS e2,
         CAST(sum(covered_us) AS BIGINT) AS covered_us
     FROM (
-        SELECT run_id, device_id, 'sampled' AS method, hour, CAST(e2 AS HUGEINT) AS e2, covered_us FROM power_hour
+        SELECT run_id, device_id, 'sampled' AS method, hour, e2, us AS covered_us
+        FROM power_hour
+        WHERE kind = 'covered'
         UNION ALL
         SELECT run_id, device_id, 'sampled', hour, e2, covered_us FROM power_crossing
         UNION ALL
-        SELECT run_id, device_id, 'counter', hour, CAST(e2 AS HUGEINT), covered_us FROM counter_hour
+        SELECT run_id, device_id, 'counter', hour, e2, us FROM counter_hour WHERE kind = 'covered'
         UNION ALL
         SELECT run_id, device_id, 'counter', hour, e2, covered_us FROM counter_crossing
     )
@@ -224,20 +246,19 @@ series AS (
         method,
         min(first_t) AS first_t,
         max(last_t) AS last_t,
-        sum(uncovered_us) AS between_us,
+        sum(us) FILTER (WHERE kind = 'gap') AS between_us,
         -- the check stands in a column that is read, or the optimiser would drop it
         CASE
-            WHEN sum(disorder) > 0 OR sum(starts) <> 1
+            WHEN sum(n) FILTER (WHERE kind = 'disorder') > 0
+                OR coalesce(sum(n) FILTER (WHERE kind = 'start'), 0) <> 1
                 THEN CAST(error('samples are not sorted by run_id, device_id, sampled_at') AS BIGINT)
-            ELSE CAST(sum(gaps) AS BIGINT)
+            ELSE CAST(coalesce(sum(n) FILTER (WHERE kind IN ('gap', 'fallen')), 0) AS BIGINT)
         END AS gaps,
-        sum(duplicates) AS duplicates
+        coalesce(sum(n) FILTER (WHERE kind IN ('duplicate', 'fallen')), 0) AS duplicates
     FROM (
-        SELECT run_id, device_id, 'sampled' AS method, uncovered_us, gaps, duplicates, disorder, starts, first_t, last_t
-        FROM power_hour
+        SELECT run_id, device_id, 'sampled' AS method, kind, us, n, first_t, last_t FROM power_hour
         UNION ALL
-        SELECT run_id, device_id, 'counter', uncovered_us, gaps, duplicates, disorder, starts, first_t, last_t
-        FROM counter_hour
+        SELECT run_id, device_id, 'counter', kind, us, n, first_t, last_t FROM counter_hour
     )
     GROUP BY ALL
 ),

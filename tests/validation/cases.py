@@ -107,6 +107,7 @@ class Anomaly(Part):
     record: dict[str, Any]
     published: Published
     right: Published
+    flags: tuple[str, ...] = Field(min_length=1)
     lesson: str
 
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from typing import Any
 
 import duckdb
 import pytest
@@ -24,7 +25,7 @@ LEAST_CASES = 60
 ALL: list[Case | Anomaly] = [*CASES, *ANOMALIES]
 
 Pipeline = Callable[[Path, Path], Path]
-Runs = dict[str, dict[str, float | None]]
+Runs = dict[str, dict[str, Any]]
 
 
 @pytest.fixture(scope="session")
@@ -37,8 +38,8 @@ def runs(pipeline: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Runs:
         (logs / one.id / "run.yaml").write_text(json.dumps(one.record), encoding="utf-8")  # JSON is YAML 1.2
     store = pipeline(logs, work)
     with duckdb.connect(str(store), read_only=True) as connection:
-        rows = connection.execute(f"SELECT run_id, {', '.join(METRICS)} FROM runs").fetchall()
-    return {run_id: dict(zip(METRICS, figures, strict=True)) for run_id, *figures in rows}
+        rows = connection.execute(f"SELECT run_id, {', '.join(METRICS)}, flags FROM runs").fetchall()
+    return {run_id: dict(zip((*METRICS, "flags"), figures, strict=True)) for run_id, *figures in rows}
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
@@ -56,6 +57,7 @@ def test_pipeline_does_not_repeat_a_published_mistake(anomaly: Anomaly, runs: Ru
     assert not anomaly.published.agrees(got), f"{anomaly.citation}\n{anomaly.lesson}"
     got = runs[anomaly.id][anomaly.right.metric]
     assert anomaly.right.agrees(got), f"{anomaly.citation}\n{anomaly.right.against(got)}"
+    assert set(anomaly.flags) <= set(runs[anomaly.id]["flags"]), f"{anomaly.citation} is not flagged"
 
 
 def test_each_result_is_counted_once_or_left_out_with_a_reason() -> None:

@@ -34,32 +34,6 @@ EMPTY_RECORD: the record is empty or no mapping
 > write `key: value` lines, as in docs/records.md
 UNKNOWN_KEY: a key of the record is not one that is understood
 > take the name that the reject proposes; own keys go below labels:
-NO_ENERGY: nothing states energy
-> log power, or write energy: or hardware: with power into run.yaml
-NO_RATED_POWER: a device's rated power is not known
-> write rated_power: into its entry of hardware:
-NO_DURATION: nothing states how long the run took
-> write started_at and ended_at, or duration, into run.yaml
-NO_REGION: the run does not say where it was
-> write region: below site: in run.yaml
-NO_INTENSITY: no carbon intensity is known for the run's place and time
-> write intensity: below site:, or a region that `green factors list --quantity grid_intensity` has
-NO_MARKET_FACTOR: no market-based intensity is declared
-> write market_intensity: below site:
-NO_DEVICE: no device is named
-> list hardware: in run.yaml
-NO_EMBODIED: a device's embodied carbon is not known
-> write embodied: into its entry of hardware:
-NO_LIFETIME: a device's lifetime is not known
-> write lifetime: into its entry of hardware:, or embodied: lifetime: into config.yaml
-NO_WUE: water use on site is not declared
-> write wue: below site:
-NO_EWIF: the water of the electricity is not declared
-> write ewif: below site:
-NO_PRICE: neither a price of a device-hour nor a tariff is declared
-> write cost: into run.yaml or into the site
-JOB_ERROR: the job that should have measured the run failed
-> look at its log, and run it again
 
 == What makes a run an error
 DUPLICATE_RUN_ID: the same run_id stands in two places, so that nobody can tell which is meant
@@ -74,6 +48,12 @@ ENDS_BEFORE_START: the run ends before it starts; both times are taken as unknow
 > mend started_at, ended_at or the clock of the log
 UNKNOWN_REGION: the region is none that the factors know
 > `green factors search REGION` shows what is near
+UNKNOWN_SITE: the record names a site that config.yaml does not have, so that nothing of it is known
+> add the site below sites: in config.yaml, or mend its name
+UNKNOWN_TIMEZONE: the time zone is none that is known; naive times were taken as UTC
+> write an IANA name, as in Europe/Berlin
+REPORTED_DISAGREES: the emissions that are reported differ by more than 5 % from the energy and intensity stated beside them
+> recompute the reported figure, or mend energy, PUE or intensity
 NO_INTERVAL: imported or declared energy states no interval, so that low, value and high are one
 > write it as "27 kWh ± 5 %" where the error is known
 NO_UPPER_BOUND: some time was not metered and the rated power is unknown, so that there is no upper bound
@@ -130,6 +110,8 @@ TIME_OUT_OF_RANGE: the time is outside the years 2000 to 2099
 > mend the clock or the unit of the times
 POWER_OUT_OF_RANGE: the power is negative or above 1 MW
 > mend the unit of the column
+COUNTER_OUT_OF_RANGE: an energy counter wrapped so often that its sum is beyond anything physical
+> mend wraps_at_j in the header of the log
 NOT_A_NUMBER: the value is not a finite number in its range
 > nothing: the time of the line still counts as uncovered
 UNREADABLE_POWER: the power is [N/A], not supported or in another unit
@@ -221,7 +203,7 @@ def document() -> str:
         "`unknown_reasons`, a run its flags in `flags`, a line that was not read its reason in",
         "`results/rejects.parquet`, a verdict in `reason`. `green explain RUN` says them in the same words.",
         "",
-        "<!-- Made from green/explain/reasons.py: a test compares it, and its message says how to mend it. -->",
+        "<!-- Made from green/reasons.py: a test compares it, and its message says how to mend it. -->",
     ]
     for title, codes in sections().items():
         lines += ["", f"## {title}", "", "| code | what it means | mend |", "|---|---|---|"]

@@ -1,0 +1,104 @@
+"""The hardware of a run: what a record or a site declares, what logs meter, what they only name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from green.draft import Draft, Row, Rows, spread
+from green.factors.names import device_key
+from green.model import Device, Record, component_of
+from green.sink import Intervals
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def devices(draft: Draft, site_hardware: Sequence[Device], rows: Rows) -> list[tuple[int, str, str, int | None]]:
+    """Add the devices of a run: declared ones, metered ones, and those that logs only name."""
+    record = draft.record.record if draft.record else Record()
+    declared = record.hardware or site_hardware
+    origin = "hardware" if record.hardware else "site"
+    for number, device in enumerate(declared):
+        _declared(draft, device, number, origin, rows)
+    sole = {c: [d for d in declared if (d.component or component_of(d.device)) == c] for c in ("gpu", "cpu", "host")}
+    series_rows: dict[str, Row] = {}
+    gaps: dict[str, Intervals] = {}
+    mapping: list[tuple[int, str]] = []
+    several = len({log.file for log, _ in draft.parts}) > 1
+    for log, own in draft.parts:
+        for item in log.sink.all_series:
+            if item.run != own:
+                continue
+            device_id = item.uuid or (f"{log.file}:{item.device}" if several else item.device)
+            mapping.append((item.number, device_id))
+            gaps.setdefault(device_id, Intervals()).merge(item.intervals)
+            known = sole.get(item.component, [])
+            twin = known[0] if len(known) == 1 else None
+            row = series_rows.setdefault(device_id, _log_device(draft, device_id, item.component, log.file, twin))
+            row["name"] = row["name"] or item.name or (twin.device if twin else None)
+            row["device_key"] = device_key(row["name"]) if row["name"] else None
+            row["uuid"] = row["uuid"] or item.uuid
+            row["is_embodied"] = not declared
+            _widen(row, item.first_us, item.last_us)
+    metered = {row["component"] for row in series_rows.values() if row["name"]}
+    rows.tables.setdefault("device", []).extend(series_rows.values())
+    for log, own in draft.parts:
+        for number, hardware in enumerate(item for item in log.sink.hardware if item.run == own):
+            row = _log_device(draft, f"{log.file}:{hardware.device}:{number}", hardware.component, log.file, None)
+            row.update(name=hardware.name, count=hardware.count, line=hardware.line)
+            row["device_key"] = device_key(hardware.name) if hardware.name else None
+            row["is_embodied"] = not declared and hardware.component not in metered
+            rows.tables["device"].append(row)
+    max_gap = {device_id: intervals.max_gap_us() for device_id, intervals in gaps.items()}
+    return [(number, draft.run_id, device_id, max_gap[device_id]) for number, device_id in mapping]
+
+
+def _widen(row: Row, first_us: int | None, last_us: int | None) -> None:
+    if first_us is not None and last_us is not None:
+        row["first_at"] = first_us if row["first_at"] is None else min(row["first_at"], first_us)
+        row["last_at"] = last_us if row["last_at"] is None else max(row["last_at"], last_us)
+
+
+def _blank(draft: Draft, device_id: str, component: str) -> Row:
+    row: Row = {
+        "run_id": draft.run_id,
+        "device_id": device_id,
+        "component": component,
+        "count": 1.0,
+        "share": 1.0,
+    }
+    row.update(uuid=None, first_at=None, last_at=None, utilisation=None, is_embodied=True)
+    return row
+
+
+def _log_device(draft: Draft, device_id: str, component: str, file: str, twin: Device | None) -> Row:
+    row = _blank(draft, device_id, component)
+    row.update(origin="log", file=file, line=1, name=None, device_key=None)
+    for key, unit in _QUANTITIES:
+        spread(row, key, getattr(twin, key) if twin and key == "rated_power" else None, unit)
+    return row
+
+
+_QUANTITIES = (
+    ("average_power", "w"),
+    ("rated_power", "w"),
+    ("load", ""),
+    ("embodied", "kgco2e"),
+    ("lifetime", "h"),
+)
+
+
+def _declared(draft: Draft, device: Device, number: int, origin: str, rows: Rows) -> None:
+    row = _blank(draft, f"{origin}[{number}]", device.component or component_of(device.device))
+    row.update(origin=origin, name=device.device, device_key=device_key(device.device), count=float(device.count))
+    read = draft.record
+    row["file"] = read.file if read and origin == "hardware" else "config.yaml"
+    row["line"] = read.line_of.get(f"hardware[{number}]", 1) if read and origin == "hardware" else 1
+    row["share"] = float(device.share.value) if device.share else 1.0
+    row["utilisation"] = float(device.utilisation.value) if device.utilisation else None
+    for key, unit in _QUANTITIES:
+        spread(row, key, getattr(device, key), unit)
+    if draft.is_child:  # the record's power was declared for the folder, not for each row of a file in it
+        for key, unit in (("average_power", "w"), ("load", "")):
+            spread(row, key, None, unit)
+    rows.tables.setdefault("device", []).append(row)

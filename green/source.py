@@ -1,0 +1,172 @@
+"""Read one source, log by log: recognise, read, put together; whatever it holds, the shard goes on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, tzinfo
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from green import record as records
+from green.assemble import assemble, site_of, zone
+from green.draft import LogRead, Rows, drafts
+from green.index import PACKED, RECORDS, digest_of, printable
+from green.model import Record
+from green.readers import HEAD_BYTES, Log, Unreadable, recognise
+from green.sink import FileSink, SampleFile
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from green.config import Config
+    from green.index import File
+    from green.readers import Reader
+
+UTF16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
+
+
+@dataclass(slots=True)
+class Shard:
+    """Where a shard's work goes while it is done."""
+
+    config: Config
+    logs: Path
+    samples: SampleFile
+    rows: Rows
+    series: list[tuple[int, str, str, int | None]]
+    readers: Sequence[Reader]
+
+
+def read_source(shard: Shard, source: str, files: Sequence[File]) -> None:
+    """Read one source and add what it holds to the shard's rows."""
+    shown = printable(source)
+    names = [str(file[0]) for file in files]
+    home = "" if source == "." else f"{source}/"
+    own = next((name for kind in RECORDS for name in names if name == f"{home}{kind}"), None)
+    record = None
+    if own is not None:
+        record = records.read(str(shard.logs / own), printable(own))
+        for mistake in record.mistakes:
+            _reject(shard, shown, printable(own), mistake.line, mistake.reason, mistake.detail)
+        _input(shard, shown, own, "record")
+    site = site_of(record.record if record else Record(), [], shard.config)[1]
+    local = zone(site.timezone)
+    seen: dict[str, str] = {}
+    read = [_log(shard, shown, name, local, seen) for name in names if name != own]
+    logs = [log for log in read if log is not None]
+    first = len(shard.rows.tables.get("run", ()))
+    for draft in drafts(shown, logs, record, shard.logs.name):
+        shard.series.extend(assemble(draft, shown, shard.config, shard.rows))
+        inputs = [log.file for log, _ in draft.parts] + ([record.file] if record else [])
+        for file in dict.fromkeys(inputs):
+            shard.rows.add("run_inputs", run_id=draft.run_id, file=file)
+    runs = [row["run_id"] for row in shard.rows.tables.get("run", ())[first:]]
+    for log in logs:
+        owner = runs[0] if len(runs) == 1 else None
+        for reject in [*log.sink.rejects, *log.sink.more.values()]:
+            _reject(
+                shard,
+                shown,
+                log.file,
+                reject.line,
+                reject.reason,
+                reject.detail,
+                lines=reject.lines,
+                run=owner,
+            )
+
+
+def _log(shard: Shard, source: str, name: str, local: tzinfo | None, seen: dict[str, str]) -> LogRead | None:
+    """Recognise and read one log; None where nobody can, with the reason in `rejects`."""
+    path, shown = str(shard.logs / name), printable(name)
+    if name.endswith(PACKED):
+        _input(shard, source, name, None)
+        _reject(shard, source, shown, None, "COMPRESSED", "compressed logs are not read yet: unpack it")
+        return None
+    digest = _digest(shard.logs / name)[0]
+    if (first := seen.setdefault(digest, shown)) != shown and digest:
+        _input(shard, source, name, None)
+        _reject(shard, source, shown, None, "DUPLICATE_INPUT", f"the same bytes as {first}, which counts")
+        return None
+    try:
+        with open(path, "rb") as stream:  # noqa: PTH123 -- a name of undecodable bytes stays usable
+            head = stream.read(HEAD_BYTES)
+    except OSError as error:
+        _reject(shard, source, shown, None, "UNREADABLE", error.strerror or "cannot be opened")
+        return None
+    encoding = UTF16.get(head[:2]) or _guess(head)
+    text = head.decode(encoding, "replace")
+    log = Log(path, shown, text, encoding, local or UTC, local is None)
+    reader = recognise(log, shard.readers) if head else None
+    if reader is None:
+        _input(shard, source, name, None)
+        reason = "EMPTY" if not head else "BINARY" if "\0" in text else "NOT_RECOGNISED"
+        detail = "nothing in the file" if not head else "no reader recognises it; `green readers` lists the formats"
+        _reject(shard, source, shown, None, reason, detail)
+        return None
+    sink = FileSink(shard.samples, shard.config.ingest.most_rejects_per_file)
+    try:
+        reader.read(log, sink)
+    except Unreadable as error:
+        sink.reject(None, "UNREADABLE", str(error))
+    except OSError as error:
+        sink.reject(None, "UNREADABLE", error.strerror or "cannot be read to its end")
+    _input(
+        shard,
+        source,
+        name,
+        reader.name,
+        has_readings=any(s.samples for s in sink.all_series) or bool(sink.statements),
+    )
+    return LogRead(shown, sink, reader.holds_many)
+
+
+def _guess(head: bytes) -> str:
+    """Tell the encoding of a text without a mark: UTF-16 by its NULs, else UTF-8, else Latin-1."""
+    if len(head) > 3 and head[1:200:2].count(0) > 0.8 * len(head[1:200:2]):  # noqa: PLR2004 -- most high bytes are 0 in Western text
+        return "utf-16-le"
+    try:
+        head[: max(len(head) - 4, 0)].decode("utf-8")
+    except UnicodeDecodeError as error:
+        return "utf-8" if error.reason == "unexpected end of data" else "latin-1"
+    return "utf-8"
+
+
+def _digest(path: Path) -> tuple[str, int]:
+    """Return sha256 and size of a file; an empty digest where it cannot be read."""
+    try:
+        with path.open("rb") as stream:
+            return digest_of(stream), stream.tell()
+    except OSError:
+        return "", 0
+
+
+def _input(shard: Shard, source: str, name: str, reader: str | None, *, has_readings: bool = False) -> None:
+    """Add a file to the inputs; one that cannot be opened has a row of `rejects` instead."""
+    digest, size = _digest(shard.logs / name)
+    if digest:
+        shard.rows.add(
+            "inputs",
+            source=source,
+            file=printable(name),
+            sha256=digest,
+            bytes=size,
+            reader=reader,
+            has_readings=has_readings,
+        )
+
+
+def _reject(  # noqa: PLR0913 -- one argument a column
+    shard: Shard,
+    source: str,
+    file: str,
+    line: int | None,
+    reason: str,
+    detail: str,
+    *,
+    lines: int = 1,
+    run: str | None = None,
+) -> None:
+    shard.rows.add(
+        "rejects", source=source, file=file, line=line, lines=lines, reason=reason, detail=detail, run_id=run
+    )
