@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from green import stages
 from green.factors import device_key
-from green.tables import DEVICE, INGEST, RUN
+from green.tables import DEVICE, INGEST, RUN, quote
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,7 +63,7 @@ def readings(results: Path, runs: int, samples: int, kind: str) -> None:
         _copy(con, f"{_select(RUN, ends)} FROM samples GROUP BY run_id ORDER BY run_id", folder / "run.parquet")
         constant = {"component": "gpu", "origin": "log", "name": GPU, "device_key": device_key(GPU), "file": "gpu.csv"}
         cells = {
-            **{name: stages.quote(text) for name, text in constant.items()},
+            **{name: quote(text) for name, text in constant.items()},
             "run_id": "run_id",
             "device_id": "device_id",
             "count": "1",
@@ -89,7 +89,7 @@ def _select(columns: Mapping[str, str], cells: Mapping[str, str]) -> str:
 
 
 def _copy(con: duckdb.DuckDBPyConnection, select: str, out: Path) -> None:
-    con.execute(f"COPY ({select}) TO {stages.quote(out)} (FORMAT parquet, COMPRESSION zstd)")
+    con.execute(f"COPY ({select}) TO {quote(out)} (FORMAT parquet, COMPRESSION zstd)")
 
 
 def line(at: datetime, device: int, power_w: float) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from green.draft import Draft, Row, Rows, spread
 from green.factors.names import device_key
 from green.model import Device, Record, component_of
-from green.sink import Intervals
+from green.sink import UNSORTED, Intervals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +23,7 @@ def devices(draft: Draft, site_hardware: Sequence[Device], rows: Rows) -> list[t
     sole = {c: [d for d in declared if (d.component or component_of(d.device)) == c] for c in ("gpu", "cpu", "host")}
     series_rows: dict[str, Row] = {}
     gaps: dict[str, Intervals] = {}
+    unsorted: set[str] = set()
     mapping: list[tuple[int, str]] = []
     several = len({log.file for log, _ in draft.parts}) > 1
     for log, own in draft.parts:
@@ -32,12 +33,15 @@ def devices(draft: Draft, site_hardware: Sequence[Device], rows: Rows) -> list[t
             device_id = item.uuid or (f"{log.file}:{item.device}" if several else item.device)
             mapping.append((item.number, device_id))
             gaps.setdefault(device_id, Intervals()).merge(item.intervals)
+            if not item.is_ordered:
+                unsorted.add(device_id)
             known = sole.get(item.component, [])
             twin = known[0] if len(known) == 1 else None
             row = series_rows.setdefault(device_id, _log_device(draft, device_id, item.component, log.file, twin))
             row["name"] = row["name"] or item.name or (twin.device if twin else None)
             row["device_key"] = device_key(row["name"]) if row["name"] else None
             row["uuid"] = row["uuid"] or item.uuid
+            row["sensor_method"] = row["sensor_method"] or item.method
             row["is_embodied"] = not declared
             _widen(row, item.first_us, item.last_us)
     metered = {row["component"] for row in series_rows.values() if row["name"]}
@@ -50,6 +54,7 @@ def devices(draft: Draft, site_hardware: Sequence[Device], rows: Rows) -> list[t
             row["is_embodied"] = not declared and hardware.component not in metered
             rows.tables["device"].append(row)
     max_gap = {device_id: intervals.max_gap_us() for device_id, intervals in gaps.items()}
+    max_gap.update(dict.fromkeys(unsorted, UNSORTED))
     return [(number, draft.run_id, device_id, max_gap[device_id]) for number, device_id in mapping]
 
 
@@ -67,7 +72,7 @@ def _blank(draft: Draft, device_id: str, component: str) -> Row:
         "count": 1.0,
         "share": 1.0,
     }
-    row.update(uuid=None, first_at=None, last_at=None, utilisation=None, is_embodied=True)
+    row.update(uuid=None, sensor_method=None, first_at=None, last_at=None, utilisation=None, is_embodied=True)
     return row
 
 

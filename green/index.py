@@ -53,13 +53,23 @@ def scan(logs: Path, *, fingerprint: str = "mtime", work: Path | None = None) ->
         )
     ours = {os.path.join(work or Path.cwd(), name) for name in OURS}  # noqa: PTH118 -- compared with scandir's text
     found = Scan()
-    _walk(str(logs), "", None, found, fingerprint, ours)
+    _walk(str(logs), found, fingerprint, ours)
     for files in found.sources.values():
         files.sort()
     return found
 
 
-def _walk(folder: str, below: str, owner: str | None, found: Scan, fingerprint: str, ours: set[str]) -> None:
+def _walk(root: str, found: Scan, fingerprint: str, ours: set[str]) -> None:
+    folders: list[tuple[str, str, str | None]] = [(root, "", None)]  # a list, for folders nest deeper than calls may
+    while folders:
+        folders += _folder(*folders.pop(), found, fingerprint, ours)
+
+
+def _folder(
+    folder: str, below: str, owner: str | None, found: Scan, fingerprint: str, ours: set[str]
+) -> list[tuple[str, str, str | None]]:
+    """Group the files of one folder, and return the folders in it with the run that owns them."""
+    inner: list[tuple[str, str, str | None]] = []
     entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     if any(entry.name in RECORDS and _is_file(entry) for entry in entries):
         owner = below or "."
@@ -69,13 +79,14 @@ def _walk(folder: str, below: str, owner: str | None, found: Scan, fingerprint: 
         path = f"{below}/{entry.name}" if below else entry.name
         if entry.is_dir(follow_symlinks=False):
             if entry.path not in ours:
-                _walk(entry.path, path, owner, found, fingerprint, ours)
+                inner.append((entry.path, path, owner))
         elif not opened(entry.name, below) or not _is_file(entry):
             found.skipped[os.path.splitext(entry.name)[1] or "(none)"] += 1  # noqa: PTH122 -- a name, not a path
         else:
             native = (below or ".") if entry.name.removesuffix(".gz").endswith(NATIVE) else None
             source = owner or native or path
             found.sources.setdefault(source, []).append((path, *_print(entry, fingerprint)))
+    return inner
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:

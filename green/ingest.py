@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 from green.draft import Rows
 from green.index import printable
 from green.readers import readers
-from green.sink import SampleFile
+from green.sink import GAP_FACTOR, MOST_GAP_US, UNSORTED, SampleFile
 from green.source import Shard, read_source
-from green.tables import INGEST
+from green.tables import INGEST, quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,8 +98,7 @@ def _kept(con: duckdb.DuckDBPyConnection, index: dict[str, list[File]], settings
 
 
 def _scan(folder: Path, table: str) -> str:
-    path = str(folder / f"{table}.parquet").replace("'", "''")
-    return f"read_parquet('{path}')"
+    return f"read_parquet({quote(folder / f'{table}.parquet')})"
 
 
 def _columns(table: str) -> str:
@@ -117,24 +116,46 @@ def _write(con: duckdb.DuckDBPyConnection, shard: Shard, temp: Path, out: Path, 
         " {series: 'BIGINT', run_id: 'VARCHAR', device_id: 'VARCHAR', max_gap_us: 'BIGINT'})",
         {"file": str(temp / "series.json")},
     )
+    _sort_gaps(con, temp)
     for table, columns in INGEST.items():
         new = _samples(temp) if table == "samples" else _small(shard, table, columns, temp)
         parts = [new] + ([_taken_over(table, cache)] if cache is not None else [])
         part = temp / f"{table}.parquet"
         con.execute(
             f"COPY (SELECT {_columns(table)} FROM ({' UNION ALL '.join(parts)}) ORDER BY {ORDER[table]})"
-            f" TO '{str(part).replace(chr(39), chr(39) * 2)}' (FORMAT parquet, COMPRESSION zstd)"
+            f" TO {quote(part)} (FORMAT parquet, COMPRESSION zstd)"
         )
         part.replace(out / part.name)
 
 
+def _sort_gaps(con: duckdb.DuckDBPyConnection, temp: Path) -> None:
+    """Find the longest interval of devices whose logs were not in order: the same rule, after sorting."""
+    unsorted = con.execute("SELECT count(*) FROM series WHERE max_gap_us = $mark", {"mark": UNSORTED}).fetchone()
+    if unsorted == (0,):
+        return
+    con.execute(
+        "UPDATE series SET max_gap_us = found.gap FROM ("
+        "SELECT run_id, device_id, cast(least($factor * median(us), $most) AS BIGINT) AS gap FROM ("
+        "SELECT run_id, device_id, t_us - lag(t_us) OVER (PARTITION BY run_id, device_id ORDER BY t_us) AS us"
+        f" FROM {_text_samples(temp)} JOIN series ON series.series = number WHERE max_gap_us = $mark)"
+        " WHERE us > 0 GROUP BY run_id, device_id) AS found"
+        " WHERE series.run_id = found.run_id AND series.device_id = found.device_id",
+        {"factor": GAP_FACTOR, "most": MOST_GAP_US, "mark": UNSORTED},
+    )
+    con.execute("UPDATE series SET max_gap_us = NULL WHERE max_gap_us = $mark", {"mark": UNSORTED})
+
+
+def _text_samples(temp: Path) -> str:
+    return (
+        f"read_csv({quote(temp / 'samples.csv')}, header = false, auto_detect = false, delim = ',', quote = '',"
+        " escape = '', columns = {'number': 'BIGINT', 't_us': 'BIGINT', 'power_w': 'DOUBLE', 'energy_j': 'DOUBLE'})"
+    )
+
+
 def _samples(temp: Path) -> str:
-    file = str(temp / "samples.csv").replace("'", "''")
     return (
         "SELECT run_id, device_id, make_timestamptz(t_us) AS sampled_at, power_w, energy_j, max_gap_us"
-        f" FROM read_csv('{file}', header = false, auto_detect = false, delim = ',', quote = '', escape = '',"
-        " columns = {'number': 'BIGINT', 't_us': 'BIGINT', 'power_w': 'DOUBLE', 'energy_j': 'DOUBLE'})"
-        " JOIN series ON series.series = number"
+        f" FROM {_text_samples(temp)} JOIN series ON series.series = number"
     )
 
 
@@ -152,8 +173,7 @@ def _small(shard: Shard, table: str, columns: dict[str, str], temp: Path) -> str
         f'make_timestamptz("{name}") AS "{name}"' if kind == "TIMESTAMPTZ" else f'CAST("{name}" AS {kind}) AS "{name}"'
         for name, kind in columns.items()
     )
-    file = str(path).replace("'", "''")
-    return f"SELECT {picked} FROM read_json('{file}', format = 'newline_delimited', columns = {{{types}}})"
+    return f"SELECT {picked} FROM read_json({quote(path)}, format = 'newline_delimited', columns = {{{types}}})"
 
 
 def _taken_over(table: str, cache: Path) -> str:

@@ -23,6 +23,7 @@ MOST_J = 9e12  # what 64 bits of microjoule hold
 GAP_FACTOR = 10
 MOST_GAP_US = 3_600_000_000
 MOST_INTERVALS = 65_536
+UNSORTED = -1  # in the place of a longest interval: the log was not in order, so it is found after sorting
 BUFFER_ROWS = 8_192
 
 
@@ -86,7 +87,9 @@ class Series:
     wraps_at_j: float | None
     first_us: int | None = None
     last_us: int | None = None
+    method: str | None = None
     previous_us: int | None = None
+    is_ordered: bool = True
     previous_j: float | None = None
     offset_j: float = 0.0
     samples: int = 0
@@ -168,7 +171,7 @@ class FileSink:
         self.runs.append(found)
         return len(self.runs) - 1
 
-    def series(
+    def series(  # noqa: PLR0913 -- the arguments of the Protocol
         self,
         run: int,
         device: str,
@@ -177,9 +180,10 @@ class FileSink:
         name: str | None = None,
         uuid: str | None = None,
         wraps_at_j: float | None = None,
+        method: str | None = None,
     ) -> int:
         """Open a series of readings of one device."""
-        series = Series(self.samples.series, run, device, component, name, uuid, wraps_at_j)
+        series = Series(self.samples.series, run, device, component, name, uuid, wraps_at_j, method=method)
         self.samples.series += 1
         self.all_series.append(series)
         return len(self.all_series) - 1
@@ -205,6 +209,8 @@ class FileSink:
             counts[length if step == 1 else max(length // step * step, step)] += 1
             if len(counts) > MOST_INTERVALS:
                 own.intervals.coarsen()
+        if own.previous_us is not None and t_us < own.previous_us:
+            own.is_ordered = False
         own.previous_us = t_us
         own.samples += 1
         rows = self.samples.rows

@@ -101,7 +101,11 @@ def _log(shard: Shard, source: str, name: str, local: tzinfo | None, seen: dict[
     if reader is None:
         _input(shard, source, name, None)
         reason = "EMPTY" if not head else "BINARY" if "\0" in text else "NOT_RECOGNISED"
-        detail = "nothing in the file" if not head else "no reader recognises it; `green readers` lists the formats"
+        detail = {
+            "EMPTY": "nothing in the file",
+            "BINARY": "not a text: it holds NUL bytes",
+            "NOT_RECOGNISED": "no reader recognises it; `green readers` lists the formats",
+        }[reason]
         _reject(shard, source, shown, None, reason, detail)
         return None
     sink = FileSink(shard.samples, shard.config.ingest.most_rejects_per_file)

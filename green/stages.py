@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from green import factors
 from green.errors import InputError, Where
-from green.tables import EMBODIED, EMISSIONS, ENERGY, FACTOR, INGEST, SERIES
+from green.tables import EMBODIED, EMISSIONS, ENERGY, FACTOR, INGEST, SERIES, quote
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -87,11 +87,6 @@ def connect(spill: Path | None = None, *, threads: int = 1) -> duckdb.DuckDBPyCo
 def text_of(name: str) -> str:
     """Return the text of a SQL file."""
     return (SQL / f"{name}.sql").read_text(encoding="utf-8")
-
-
-def quote(text: object) -> str:
-    """Write a string literal of SQL."""
-    return "'" + str(text).replace("'", "''") + "'"
 
 
 def bind(con: duckdb.DuckDBPyConnection, table: str, files: Sequence[Path], view: str = "") -> None:

@@ -63,6 +63,7 @@ DEVICE = {
     "device_key": "VARCHAR",  # normalised name, the key of the catalogue
     "uuid": "VARCHAR",
     "origin": "VARCHAR",  # log | hardware | site
+    "sensor_method": "VARCHAR",  # how the meter itself says that it reads, where that is no measurement
     "file": "VARCHAR",  # log or record that names it, path below logs
     "line": "INTEGER",
     "count": "DOUBLE",
@@ -254,3 +255,8 @@ EMISSIONS = {
     "factor_ids": NAMES,
     "error": "VARCHAR",
 }
+
+
+def quote(text: object) -> str:
+    """Write a string literal of SQL."""
+    return "'" + str(text).replace("'", "''") + "'"

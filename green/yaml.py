@@ -29,6 +29,7 @@ MAX_DEPTH = 20
 _INT = re.compile(r"[-+]?[0-9]{1,18}")
 _OCT_HEX = re.compile(r"0o[0-7]{1,16}|0x[0-9a-fA-F]{1,14}")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]{1,4})?")
+_PAIR = re.compile(r"((?<!\\)(?:\\\\)*)(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})")
 _WORDS: dict[str, Any] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("true", "True", "TRUE"), True),
@@ -96,6 +97,8 @@ def loads(blob: bytes, name: str) -> Document:
         line = blob.count(b"\n", 0, error.start) + 1
         column = error.start - blob.rfind(b"\n", 0, error.start)
         raise UsageError("file is not UTF-8", where=Where(name, line, column), mend="save it as UTF-8") from error
+    if name.endswith(".json"):  # JSON may write a character above U+FFFF as two halves, which YAML does not know
+        text = _PAIR.sub(lambda match: match[1] + json.loads(f'"{match[2]}"'), text)
     return _Builder(name, text).document()
 
 

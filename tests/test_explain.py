@@ -12,8 +12,8 @@ import duckdb
 import pytest
 
 from green.cli import main
-from green.reasons import document, sections
 from green.policy.metrics import METRICS
+from green.reasons import document, sections
 from tests.conftest import REPO
 
 if TYPE_CHECKING:

@@ -77,7 +77,7 @@ def test_rules_hold_no_python_and_only_green_commands() -> None:
 
 def test_committed_schema_of_the_configuration_is_current() -> None:
     kept = json.loads((REPO / "green" / "config.schema.json").read_text())
-    mend = "python -c \"import json; from green import config; print(json.dumps(config.schema(), indent=2))\""
+    mend = 'python -c "import json; from green import config; print(json.dumps(config.schema(), indent=2))"'
     assert kept == json.loads(json.dumps(config.schema())), f"write it anew: {mend} > green/config.schema.json"
 
 

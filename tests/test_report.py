@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
@@ -124,21 +125,37 @@ def test_unknown_is_said_with_its_reason_in_words_and_is_never_zero(shown: str) 
     found = card(shown, "nopue")
     assert "no PUE is known for the site" in found
     assert "NO_PUE" in found
-    assert "write pue below site:" in found  # the remedy of the unknown, not that of a high figure
-    assert "train less" not in found
+    assert "write pue below site:" in found
     row = next(row for row in re.findall(r"<tr>.*?</tr>", shown, re.DOTALL) if 'class="name">nopue<' in row)
     assert row.count("unknown <small>(NO_PUE)</small>") == 2  # at the facility, and emissions
     assert not re.search(r">0 (Wh|kWh|kgCO2e|gCO2e)", row)
 
 
-def test_total_with_an_unknown_part_is_a_lower_bound(shown: str, page: Page) -> None:
+def test_total_with_an_unknown_part_is_unknown_and_its_known_part_is_said_to_be_one(shown: str, page: Page) -> None:
     assert page.total.emissions.value is None
     assert (page.total.runs, page.total.unknown) == (4, 2)
     # 60 + 6 operational; four runs of 1 kg embodied
     assert page.total.operational.value == pytest.approx(66)
     assert page.total.embodied.value == pytest.approx(4)
-    assert "≥ <span" in shown
-    assert "2 of 4 runs unknown, never counted as zero" in shown
+    assert ">70 kgCO2e</span>" in shown
+    assert "known part: 2 of 4 runs unknown, never counted as zero" in shown
+
+
+def test_page_of_nothing_but_unknown_runs_shows_no_zero(tmp_path: Path) -> None:
+    made = Work(tmp_path)
+    made.put("a/run.yaml", json.dumps({"team": "t", "project": "p", "started_at": "2026-03-01T08:00:00Z"}))
+    judged(made)
+    source = html.render(report.page(made.store, made.results, SETTINGS))
+    assert "unknown <small>(1 of 1 runs)</small>" in source
+    assert not re.search(r">0 (Wh|kWh|gCO2e|kgCO2e)", source)
+    assert "No emissions are known yet." in source
+
+
+def test_project_of_which_nothing_is_known_is_drawn_as_unknown(page: Page) -> None:
+    nothing = Figure(None, None, None, "kgCO2e")
+    blank = dataclasses.replace(page.projects[0], unknown=4, operational=nothing, embodied=nothing, emissions=nothing)
+    (picture,) = pictures(charts.stacked([page.projects[0], blank]))
+    assert "4 unknown" in [part.text for part in picture.iter(f"{SVG}text")]
 
 
 def test_budget_is_in_percent_of_its_limit_with_its_warning(page: Page) -> None:

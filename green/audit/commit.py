@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import green
 from green.audit import ledger, schema, store
-from green.stages import bind, files_of, quote, text_of
-from green.tables import FACTOR
+from green.stages import bind, files_of, text_of
+from green.tables import FACTOR, quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

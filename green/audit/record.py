@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import green
 from green import factors, stages
 from green.audit import commit, store
+from green.tables import quote
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +37,7 @@ def record(  # noqa: PLR0913 -- one argument an input of the rule
             factors_sha256 = factors.load(con, [Path(file) for file in factor_files])
             con.execute(
                 f"COPY (SELECT *, to_json({commit.factor_payload()})::VARCHAR AS payload FROM factor)"
-                f" TO {stages.quote(used)} (FORMAT parquet)"
+                f" TO {quote(used)} (FORMAT parquet)"
             )
         assessment: dict[str, Any] = {
             "code_sha256": stages.code_digest(),
@@ -48,7 +49,7 @@ def record(  # noqa: PLR0913 -- one argument an input of the rule
 
         def fill(con: duckdb.DuckDBPyConnection) -> None:
             con.execute(
-                f"CREATE TEMP VIEW factor_payload AS SELECT factor_id, payload FROM read_parquet({stages.quote(used)})"
+                f"CREATE TEMP VIEW factor_payload AS SELECT factor_id, payload FROM read_parquet({quote(used)})"
             )
             commit.facts(con, results, shards, present=present, generation=generation, assessment=assessment)
 
@@ -64,6 +65,6 @@ def _rejects(results: Path, shards: Sequence[str], temp: Path) -> None:
         stages.bind(con, "rejects", stages.files_of("rejects", results, shards))
         con.execute(
             "COPY (SELECT file, line, lines, reason, detail, run_id, source FROM rejects ORDER BY file, line, reason)"
-            f" TO {stages.quote(part)} (FORMAT parquet, COMPRESSION zstd)"
+            f" TO {quote(part)} (FORMAT parquet, COMPRESSION zstd)"
         )
     part.replace(results / "rejects.parquet")

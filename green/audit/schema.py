@@ -9,8 +9,8 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from green.stages import quote, text_of
-from green.tables import EMBODIED, EMISSIONS, ENERGY, EXACT, INPUTS, METRICS, NAMES, UNITS
+from green.stages import text_of
+from green.tables import EMBODIED, EMISSIONS, ENERGY, EXACT, INPUTS, METRICS, NAMES, UNITS, quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

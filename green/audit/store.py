@@ -72,7 +72,7 @@ def check_version(con: duckdb.DuckDBPyConnection, path: Path) -> None:
 
     shown = Where(os.path.relpath(path))
     try:
-        row = con.execute("SELECT cast(max(schema_version) AS INTEGER) FROM store").fetchone()
+        row = con.execute("SELECT try_cast(schema_version AS INTEGER), checksum FROM store").fetchone()
     except duckdb.Error as error:
         raise StoreError("not an audit store", where=shown, mend="point --store at audit/green.duckdb") from error
     if row is None or row[0] is None:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from green.audit import ledger, schema, store
 from green.audit.commit import project
 from green.errors import StoreError, Where
-from green.stages import quote, text_of
+from green.stages import text_of
+from green.tables import quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,8 +118,9 @@ def _definitions(con: duckdb.DuckDBPyConnection) -> list[str]:
         "table": f"SELECT {home} || table_name, sql FROM duckdb_tables() WHERE NOT internal AND NOT temporary",
         "view": f"SELECT {home} || view_name, sql FROM duckdb_views() WHERE NOT internal AND NOT temporary",
         # the order of parameters is part of a formula: swapped names would leave its text as it was
-        "macro": f"SELECT {home} || function_name, list(concat(parameters, macro_definition) ORDER BY ALL)::VARCHAR"
-        " FROM duckdb_functions() WHERE NOT internal AND function_type IN ('macro', 'table_macro') GROUP BY ALL",
+        "macro": f"SELECT {home} || function_name AS name,"
+        " list_sort(list(concat(parameters::VARCHAR, macro_definition))) FROM duckdb_functions()"
+        " WHERE NOT internal AND function_type IN ('macro', 'table_macro') GROUP BY name",
     }
     wrong = []
     with tempfile.TemporaryDirectory(prefix="green-") as folder:

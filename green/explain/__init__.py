@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from green.errors import UsageError
 from green.explain.facts import Row, facts_of
 from green.explain.figures import figure
-from green.reasons import reason
 from green.policy.metrics import METRICS
+from green.reasons import reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,8 +8,8 @@ from green.explain import inputs
 from green.explain.check import ENDS, Triple, compare, same, stored
 from green.explain.facts import rows
 from green.explain.formulas import formulas
-from green.reasons import reason
 from green.policy.metrics import METRICS, TIER, Metric
+from green.reasons import reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from green.explain.check import ENDS, Triple, compare, same
 from green.explain.facts import rows
-from green.reasons import reason
 from green.factors import nearest
+from green.reasons import reason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -49,12 +49,12 @@ def budgets(rows: Sequence[Budget]) -> str:
         _labels([row.subject for row in rows], keys),
     ]
     for color, is_over in ((OPERATIONAL, False), (OVER, True)):
-        used = [
+        filled = [
             {"key": key, "from": 0, "to": row.used}
             for key, row in zip(keys, rows, strict=True)
             if row.used is not None and (row.verdict == "fail") is is_over
         ]
-        layers.append(_bars(color, used, keys))
+        layers.append(_bars(color, filled, keys))
     unknown = [
         {"key": key, "from": min(row.used or 0, 100), "to": 100}
         for key, row in zip(keys, rows, strict=True)
@@ -72,11 +72,17 @@ def budgets(rows: Sequence[Budget]) -> str:
     return _draw(spec, "How much of each budget is used") if rows else ""
 
 
-def _share(row: Budget) -> str:
-    if row.used is None:
+def used(row: Budget) -> str:
+    """Say how much of a budget is used, and that it is only the known part where that is so."""
+    if row.used is None or (row.verdict == "unknown" and not row.used):
         return "unknown"
-    text = f"{format_quantity(row.used, '%')} of {shown(row.limit, row.unit)}"
-    return f"unknown, known {text}" if row.verdict == "unknown" else text
+    part = format_quantity(row.used, "%")
+    return f"unknown, known {part}" if row.verdict == "unknown" else part
+
+
+def _share(row: Budget) -> str:
+    share = used(row)
+    return share if share == "unknown" else f"{share} of {shown(row.limit, row.unit)}"
 
 
 def stacked(rows: Sequence[Group]) -> str:
@@ -98,6 +104,8 @@ def stacked(rows: Sequence[Group]) -> str:
 
 def _known(row: Group) -> str:
     total = shown((row.operational.value or 0.0) + (row.embodied.value or 0.0), "kgCO2e")
+    if row.operational.value is None and row.embodied.value is None:
+        return f"{row.unknown} unknown"
     return f"{total} + {row.unknown} unknown" if row.unknown else total
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from green.reasons import reason
 from green.output import WORST_FIRST, charts, sections
 from green.output.markup import badge, drawing, figure, fold, interval, known, name, safe, section, shown, table
 from green.output.page import Figure
+from green.reasons import reason
 
 if TYPE_CHECKING:
     from green.output.page import Page, Row
@@ -66,15 +66,14 @@ def _head(page: Page) -> str:
     order = [name for name in WORST_FIRST if summary.get(name)]
     counts = ", ".join(f'<b class="{name}">{summary[name]:,} {_WORDS.get(name, name)}</b>' for name in order)
     total = page.total
-    least = (total.operational.value or 0) + (total.embodied.value or 0)
-    part = Figure(least, least, least, "kgCO2e")
-    whole = total.emissions.value is not None
-    emissions = figure(total.emissions, with_interval=True) if whole else f"<span class='n'>≥ {figure(part)}</span>"
-    note = "" if whole else f"<small>{total.unknown:,} of {total.runs:,} runs unknown, never counted as zero</small>"
+    known_kg = (total.operational.value or 0) + (total.embodied.value or 0)
+    is_part = total.emissions.value is None and total.operational.value is not None
+    emissions = Figure(known_kg, known_kg, known_kg, "kgCO2e") if is_part else total.emissions
+    part = f"<small>known part: {total.unknown:,} of {total.runs:,} runs unknown, never counted as zero</small>"
     tiles = (
         ("Runs", f'<span class="n">{total.runs:,}</span>', _aside(page)),
         ("Energy (IT, before PUE)", known(total.energy), "<small>sum of what is known</small>"),
-        ("Emissions", emissions, note),
+        ("Emissions", figure(emissions, with_interval=True), part if is_part else ""),
         ("Embodied share", known(total.embodied), "<small>sum of what is known</small>"),
     )
     shown_tiles = "".join(f"<div><dt>{name}</dt><dd>{value}{note}</dd></div>" for name, value, note in tiles)
@@ -121,17 +120,17 @@ def _card(one: Row) -> str:
     place = safe(one["where"]["file"] or "no file")
     line = "" if one["where"]["line"] is None else f":{one['where']['line']}"
     lines = []
-    if one["value"] is not None and one["unit"] is not None:
+    is_unknown = one["verdict"] == "unknown"
+    if one["unit"] is not None:
         value = Figure(one["value"], one["low"], one["high"], one["unit"])
-        limit = Figure(one["limit"], one["limit"], one["limit"], one["unit"])
-        lines.append(("Value", f"{figure(value)} {interval(value)}"))
-        lines.append(("Limit", figure(limit)))
+        # What an unknown budget states is the sum of its known runs, and of none of them is no figure at all.
+        if value.value or (value.value is not None and not is_unknown):
+            lines.append(("Known part" if is_unknown else "Value", f"{figure(value)} {interval(value)}"))
+        lines.append(("Limit", figure(Figure(one["limit"], one["limit"], one["limit"], one["unit"]))))
     if one["reason"]:
         lines.append(("Why", f"{safe(reason(one['reason']).meaning)} <code>{safe(one['reason'])}</code>"))
-    # What makes a run emit less does not make it known: the unknown has its own remedy.
-    mend = (reason(one["reason"]).mend if one["verdict"] == "unknown" and one["reason"] else "") or one["mend"]
-    if mend:
-        lines.append(("Mend", safe(mend)))
+    if one["mend"]:
+        lines.append(("Mend", safe(one["mend"])))
     lines.append(("Where", f"<code>{place}{line}</code>"))
     listed = "".join(f"<dt>{name}</dt><dd>{text}</dd>" for name, text in lines)
     return (
@@ -152,7 +151,7 @@ def _budgets(page: Page) -> str:
         [
             badge(one.verdict),
             name(one.subject, f"{one.policy} {one.title}"),
-            "unknown" if one.used is None else safe(shown(one.used, "%")),
+            safe(charts.used(one)),
             safe(shown(one.limit, one.unit)),
             safe(one.message),
         ]

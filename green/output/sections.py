@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from green.explain.formulas import formulas
-from green.reasons import reason
 from green.output import charts
 from green.output.markup import drawing, figure, fold, known, name, safe, shown, table
-from green.output.page import Figure
+from green.reasons import reason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -144,15 +143,18 @@ def method(page: Page) -> str:
 
 
 def _factor(row: Row) -> list[str]:
-    value = Figure(row["value"], row["low"] or row["value"], row["high"] or row["value"], row["unit"])
-    valid = " to ".join(str(day) for day in (row["valid_from"], row["valid_to"]) if day is not None)
+    value = f"{row['value']:g} {row['unit']}".removesuffix(" 1")
+    if row["low"] is not None and row["high"] is not None:
+        value += f" ({row['low']:g} to {row['high']:g})"
+    days = (("from", row["valid_from"]), ("to", row["valid_to"]))
+    valid = " ".join(f"{word} {day}" for word, day in days if day is not None)
     source = safe(row["source"])
     if str(row["url"]).startswith("https://"):  # a table of one's own may hold any text here
         source = f'<a rel="noreferrer" href="{safe(row["url"])}">{source}</a>'
     return [
         safe(row["quantity"]),
         safe(row["subject"]),
-        f"{value.value:g} {safe(value.unit)}",
+        safe(value),
         valid,
         source,
         safe(row["licence"]),

@@ -74,7 +74,7 @@ class Sink(Protocol):
     def run(self, found: Found) -> int:
         """Open a run of this file and return its number."""
 
-    def series(
+    def series(  # noqa: PLR0913 -- a sensor has that many properties, and all are keywords
         self,
         run: int,
         device: str,
@@ -83,8 +83,12 @@ class Sink(Protocol):
         name: str | None = None,
         uuid: str | None = None,
         wraps_at_j: float | None = None,
+        method: str | None = None,
     ) -> int:
-        """Open a series of readings of one device of a run and return its number."""
+        """Open a series of readings of one device of a run and return its number.
+
+        `method` is said only where the meter models what it writes (modelled) or took it over (imported).
+        """
 
     def sample(self, series: int, t_us: int, power_w: float | None, energy_j: float | None, line: int) -> None:
         """Add a reading; None or not finite is a line with a time and no usable value.

@@ -169,6 +169,7 @@ class _Reading:
                 name=_text(sensor.get("name")),
                 uuid=_text(sensor.get("uuid")),
                 wraps_at_j=wraps_at_j if wraps_at_j is not None and 0 < wraps_at_j < math.inf else None,
+                method=None if sensor.get("method") in (None, *MEASURED) else "modelled",
             )
             self.series.append((number, sensor_ids.get("power_w"), sensor_ids.get("energy_j")))
 

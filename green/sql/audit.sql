@@ -21,12 +21,15 @@ UNION ALL
 SELECT
     r.run_id,
     CASE
-        WHEN s.state = 'replaced' OR p.source IS NOT NULL THEN 'replaced'
+        WHEN s.state = 'replaced' OR p.source IS NOT NULL OR t.seq IS NOT NULL THEN 'replaced'
         ELSE 'gone'
     END AS state
 FROM newest_run AS r
 LEFT JOIN newest_state AS s ON r.run_id = s.run_id
 LEFT JOIN present AS p ON r.source = p.source
+LEFT JOIN (  -- a record was put beside a log, or taken away: another run has the log now
+    SELECT DISTINCT i.seq FROM input_file AS i INNER JOIN e_inputs AS e ON i.file = e.file
+) AS t ON r.seq = t.seq
 WHERE r.run_id NOT IN (SELECT run_id FROM f_emissions);
 
 CREATE TEMP TABLE reading AS

@@ -102,7 +102,7 @@ power_hour AS (
                 WHEN us < 0 THEN 'disorder'
                 WHEN us > gap THEN 'gap'
                 WHEN us <= gap THEN 'straddling'
-                ELSE 'unknown'  -- no gap is known: all readings of a log had one time, or went backwards
+                ELSE 'gap'  -- no longest interval is known: nothing is integrated
             END AS kind
         FROM power_interval
     )
@@ -312,6 +312,7 @@ metered AS (
         d.file,
         d.line,
         s.method,
+        d.sensor_method,  -- a meter that models power says so itself
         coalesce(b.method = s.method, b.method IS NULL AND s.method IS NULL) AS is_best,
         coalesce(r.started_at, d.first_at) AS from_at,
         coalesce(r.ended_at, d.last_at) AS to_at,
@@ -373,9 +374,10 @@ answer AS (
         run_id,
         device_id || '/' || coalesce(method, 'none') AS answer,
         'log' AS origin,
-        method,
+        coalesce(sensor_method, method) AS method,
         CASE component WHEN 'host' THEN ['gpu', 'cpu', 'memory', 'rest'] ELSE [component] END AS covers,
-        0 AS rank,
+        CASE coalesce(sensor_method, 'counter') WHEN 'counter' THEN 0 WHEN 'sampled' THEN 0 WHEN 'imported' THEN 1 ELSE 2
+        END AS rank,
         is_best AND covered_us > 0 AS is_usable
     FROM metered
     UNION ALL
@@ -551,7 +553,7 @@ SELECT
     e.run_id,
     e.answer,
     e.origin,
-    e.method,
+    a.method,
     a.covers,
     e.basis,
     e.from_at,

@@ -14,7 +14,7 @@ from green import index, ingest, stages
 from green.audit.commit import Receipt
 from green.audit.record import record
 from green.config import Config
-from green.tables import INGEST
+from green.tables import INGEST, quote
 
 START = datetime(2026, 3, 1, 8, tzinfo=UTC)
 SHARD = "all"
@@ -59,9 +59,7 @@ class Work:
         out = self.results / "ingest" / SHARD
         for table in INGEST:
             (out / f"{table}.parquet").unlink(missing_ok=True)
-        ingest.ingest(
-            self.config, self.scan(), settings=settings, out=out, cache=self.results / "cache" / SHARD
-        )
+        ingest.ingest(self.config, self.scan(), settings=settings, out=out, cache=self.results / "cache" / SHARD)
 
     def stage(self, name: str, **settings: Any) -> None:
         given = {**stages.settings_of(self.config)[name], **settings}
@@ -76,9 +74,7 @@ class Work:
 
     def record(self) -> Receipt:
         """Commit the facts of the last computation."""
-        return record(
-            self.store, self.results, [SHARD], present=sorted(self.scan()), generation="g", config_sha256="c"
-        )
+        return record(self.store, self.results, [SHARD], present=sorted(self.scan()), generation="g", config_sha256="c")
 
     def ledgered(self) -> Receipt:
         self.compute()
@@ -89,7 +85,7 @@ class Work:
         (file,) = stages.files_of(table, self.results, [SHARD])
         with duckdb.connect() as con:
             con.execute("SET TimeZone = 'UTC'")
-            return fetched(con, f"SELECT * FROM read_parquet({stages.quote(file)})")
+            return fetched(con, f"SELECT * FROM read_parquet({quote(file)})")
 
     def runs(self) -> dict[str, dict[str, Any]]:
         """Return the emissions of each run."""

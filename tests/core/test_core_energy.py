@@ -6,6 +6,7 @@ import random
 from collections import defaultdict
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +39,7 @@ def con(request: pytest.FixtureRequest) -> Iterator[duckdb.DuckDBPyConnection]:
 def energy(con: duckdb.DuckDBPyConnection, readings: list[Reading], gap_us: int) -> list[dict[str, Any]]:
     """Run the stage's own SQL on readings of one run, which lasts from the first to the last of them."""
     con.execute("DELETE FROM kept")
-    con.executemany(
-        "INSERT INTO kept VALUES ('r', ?, ?, ?, ?)", [(d, T0 + t, p / 1e6, gap_us) for d, t, p in readings]
-    )
+    con.executemany("INSERT INTO kept VALUES ('r', ?, ?, ?, ?)", [(d, T0 + t, p / 1e6, gap_us) for d, t, p in readings])
     start, end = (f(t for _, t, _ in readings) + T0 for f in (min, max))
     for table, rows in (
         ("run", [("r", {"started_at": f"make_timestamptz({start})", "ended_at": f"make_timestamptz({end})"})]),
@@ -62,7 +61,9 @@ def energy(con: duckdb.DuckDBPyConnection, readings: list[Reading], gap_us: int)
     return fetched(con, "SELECT * FROM out")
 
 
-def exact(readings: list[Reading], gap_us: int) -> tuple[dict[tuple[str, int], Fraction], dict[str, int], dict[str, int]]:
+def exact(
+    readings: list[Reading], gap_us: int
+) -> tuple[dict[tuple[str, int], Fraction], dict[str, int], dict[str, int]]:
     """Return kWh by device and hour, covered and uncovered µs by device: the trapezoid rule and the gap rule."""
     kwh: dict[tuple[str, int], Fraction] = defaultdict(Fraction)
     covered: dict[str, int] = defaultdict(int)
@@ -74,7 +75,7 @@ def exact(readings: list[Reading], gap_us: int) -> tuple[dict[tuple[str, int], F
     for device, own in by_device.items():
         own.sort()
         uncovered[device] += own[0][0] - start + end - own[-1][0]
-        for (t0, p0), (t1, p1) in zip(own, own[1:], strict=False):
+        for (t0, p0), (t1, p1) in pairwise(own):
             if t1 - t0 > gap_us:
                 uncovered[device] += t1 - t0
                 continue
@@ -99,7 +100,7 @@ READINGS = st.lists(
     max_size=25,
 )
 GAPS = st.sampled_from([1, 60_000_000, 20 * 60_000_000, HOUR_US])
-CHECKS = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+CHECKS = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def close(found: Any, expected: Fraction) -> bool:
@@ -135,9 +136,7 @@ def test_energy_is_the_exact_trapezoid_hour_by_hour(
 
 @CHECKS
 @given(READINGS, GAPS, st.integers(2, 1000))
-def test_energy_scales_with_power(
-    con: duckdb.DuckDBPyConnection, readings: list[Reading], gap_us: int, k: int
-) -> None:
+def test_energy_scales_with_power(con: duckdb.DuckDBPyConnection, readings: list[Reading], gap_us: int, k: int) -> None:
     small = [(d, t, p // 1000) for d, t, p in readings]
     ones = {(r["answer"], r["from_at"], bool(r["covered_s"])): r["energy_kwh"] for r in energy(con, small, gap_us)}
     many = energy(con, [(d, t, p * k) for d, t, p in small], gap_us)
@@ -145,9 +144,11 @@ def test_energy_scales_with_power(
     for row in many:
         one = ones[row["answer"], row["from_at"], bool(row["covered_s"])]
         assert (one is None) == (row["energy_kwh"] is None)
-        assert one is None or abs(Fraction(row["energy_kwh"]) - k * Fraction(one)) <= Fraction(k, 10**17) + Fraction(
-            row["energy_kwh"]
-        ) / 10**12
+        assert (
+            one is None
+            or abs(Fraction(row["energy_kwh"]) - k * Fraction(one))
+            <= Fraction(k, 10**17) + Fraction(row["energy_kwh"]) / 10**12
+        )
 
 
 @CHECKS

@@ -53,9 +53,7 @@ def test_unchanged_index_is_not_written_again_and_an_empty_shard_is_removed(tmp_
         (logs / source).unlink()
     assert index.write_index(index.scan(logs), out, shards=16) == shards[1:]
     assert not (out / f"{gone}.json").exists()
-    assert {p.name: p.stat().st_ino for p in out.iterdir()} == {
-        n: i for n, i in before.items() if n != f"{gone}.json"
-    }
+    assert {p.name: p.stat().st_ino for p in out.iterdir()} == {n: i for n, i in before.items() if n != f"{gone}.json"}
 
 
 def test_run_folder_owns_all_below_it_down_to_the_next_record(tmp_path: Path) -> None:
@@ -129,6 +127,20 @@ def test_ending_decides_what_is_opened_but_below_mlruns(tmp_path: Path, name: st
 def test_our_own_folders_inside_logs_are_left_out_and_others_of_that_name_are_not(tmp_path: Path) -> None:
     touch(tmp_path, "results/a.json", "audit/b.json", ".snakemake/c.json", "sub/results/d.json", "e.csv")
     assert set(index.scan(tmp_path, work=tmp_path).sources) == {"e.csv", "sub/results/d.json"}
+
+
+def test_folders_nest_as_deep_as_the_file_system_lets_them(tmp_path: Path) -> None:
+    deep = str(tmp_path)
+    for _ in range(1200):
+        deep += "/a"
+        os.mkdir(deep)  # noqa: PTH102 -- pathlib is slow on such a path
+    Path(f"{deep}/x.csv").write_bytes(b"x")
+    assert list(index.scan(tmp_path).sources) == ["a/" * 1200 + "x.csv"]
+    for _ in range(1200):  # the folder is taken down from below: pytest's own way would nest too deep
+        for name in os.listdir(deep):  # noqa: PTH208 -- likewise
+            os.unlink(f"{deep}/{name}")  # noqa: PTH108 -- likewise
+        os.rmdir(deep)  # noqa: PTH106 -- likewise
+        deep = deep[:-2]
 
 
 def test_content_fingerprint_does_not_see_the_time_and_sees_the_bytes(tmp_path: Path) -> None:

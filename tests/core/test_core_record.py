@@ -135,7 +135,9 @@ QUANTITIES = [
 ]
 
 
-@pytest.mark.parametrize("bad", ['"5 parsec"', '"-5 W"', ".nan", ".inf", '"1 EUR"', "[1]", "true", "1e31", '""', '"1,5 W"'])
+@pytest.mark.parametrize(
+    "bad", ['"5 parsec"', '"-5 W"', ".nan", ".inf", '"1 EUR"', "[1]", "true", "1e31", '""', '"1,5 W"']
+)
 @pytest.mark.parametrize(("name", "text"), QUANTITIES, ids=[name for name, _ in QUANTITIES])
 def test_a_bad_quantity_is_bad_unit_with_its_line_and_the_rest_counts(
     tmp_path: Path, name: str, text: str, bad: str
@@ -236,9 +238,17 @@ def test_two_of_start_end_and_duration_give_the_third(tmp_path: Path, text: str,
 
 
 ANY = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9) | st.just("5 kWh") | st.just("1e29 W"),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.sampled_from(["device", "total", "pue", "x", "count", "value"]), inner, max_size=3),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=9)
+    | st.just("5 kWh")
+    | st.just("1e29 W"),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["device", "total", "pue", "x", "count", "value"]), inner, max_size=3)
+    ),
     max_leaves=6,
 )
 KEYS = st.sampled_from([*record.Record.model_fields, "nonsense"])

@@ -53,7 +53,9 @@ class Bench:
         (-math.inf, "NOT_A_NUMBER"),
     ],
 )
-def test_power_outside_0_to_a_megawatt_is_rejected_and_its_time_still_counts(power_w: float, reason: str | None) -> None:
+def test_power_outside_0_to_a_megawatt_is_rejected_and_its_time_still_counts(
+    power_w: float, reason: str | None
+) -> None:
     bench = Bench()
     bench.add(T, 100.0)
     bench.add(T + 10, power_w)

@@ -105,7 +105,20 @@ def test_line_of_a_place_is_that_of_its_key_or_nearest_parent() -> None:
 
 PIECES = st.sampled_from(
     [
-        *("\\u", "\\U", "\\x", "d800", "FFFFFFFF", "%YAML 1.1\n", "%YAML 9.9\n", "%TAG ! a\n", "---", "...", "&a", "*a"),
+        *(
+            "\\u",
+            "\\U",
+            "\\x",
+            "d800",
+            "FFFFFFFF",
+            "%YAML 1.1\n",
+            "%YAML 9.9\n",
+            "%TAG ! a\n",
+            "---",
+            "...",
+            "&a",
+            "*a",
+        ),
         *("!", "!!int", "!<", "<<", "a: b", "|", ">", "|-9", "? ", "- ", "\n", " ", "\t", "\x85", "\u2028", "\ufeff"),
         *(":", "{", "}", "[", "]", '"', "'", "#", ",", "@", "`", "0", "1e9", "1" * 40, "\x00", "\x01", "é", "🚀", "\r"),
     ]
@@ -115,17 +128,24 @@ PIECES = st.sampled_from(
 @settings(max_examples=400, deadline=1000)
 @given(st.one_of(st.binary(max_size=80), st.lists(PIECES, max_size=14).map(lambda parts: "".join(parts).encode())))
 def test_any_bytes_give_a_value_or_a_usage_error_with_a_line(blob: bytes) -> None:
+    caught = None
     try:
         yaml.loads(blob, "f")
     except UsageError as error:
-        assert error.where is not None
-        assert error.where.line >= 1 or "larger" in error.what
-        assert str(error)
+        caught = error
+    if caught is not None:
+        assert caught.where is not None
+        assert caught.where.line >= 1
+        assert str(caught)
 
 
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\u2028\u2029\ufeff\ufffe\uffff"))
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(10**17), 10**17) | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**17), 10**17)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | TEXT,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT.filter(lambda t: len(t) < 99), inner, max_size=3),
     max_leaves=8,
 )
@@ -134,5 +154,12 @@ JSON = st.recursive(
 @settings(max_examples=100, deadline=1000)
 @given(JSON)
 def test_json_reads_as_what_it_says(body: Any) -> None:
-    text = json.dumps({"k": body}, ensure_ascii=False)
-    assert yaml.loads(text.encode(), "f.json").value["k"] == body
+    for is_ascii in (True, False):
+        text = json.dumps({"k": body}, ensure_ascii=is_ascii)
+        assert yaml.loads(text.encode(), "f.json").value["k"] == body
+
+
+def test_half_of_a_pair_and_an_escaped_backslash_are_not_joined() -> None:
+    assert yaml.loads(b'{"k": "\\\\ud83d\\\\ude80"}', "f.json").value["k"] == "\\ud83d\\ude80"
+    with pytest.raises(UsageError):
+        yaml.loads(b'{"k": "\\ud83d"}', "f.json")
