@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from green.config import Config
     from green.readers import Found
+    from green.record import ReadRecord
     from green.units import Quantity
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -43,13 +44,20 @@ def zone(name: str | None) -> tzinfo | None:
         return None
 
 
-def site_of(record: Record, founds: Sequence[Found], config: Config) -> tuple[str | None, ConfiguredSite, list[str]]:
-    """Lay the record's site over the named or default one; return its name, the whole, and flags."""
+def site_of(
+    read: ReadRecord | None, founds: Sequence[Found], config: Config
+) -> tuple[str | None, ConfiguredSite, list[str]]:
+    """Lay the record's site over the named or default one; return its name, the whole, and flags.
+
+    What a record says wrongly is unknown: nothing that lies below takes its place.
+    """
+    record = read.record if read else Record()
+    wrong = {path[1:2] for path in (read.dropped if read else ()) if path[0] == "site"}
     own = record.site or Site()
     flags: list[str] = []
     region = next((found.region for found in founds if found.region), None)
     name = own.name
-    if name is None and record.site is None and config.default_site is not None:
+    if name is None and record.site is None and not wrong and config.default_site is not None:
         default = config.sites[config.default_site]
         if region is None or default.region is None or zone_of(region) == zone_of(default.region):
             name = config.default_site
@@ -65,7 +73,8 @@ def site_of(record: Record, founds: Sequence[Found], config: Config) -> tuple[st
     for layer in (below, own):
         if layer is not None:
             merged.update({key: value for key in type(layer).model_fields if (value := getattr(layer, key))})
-    merged.pop("name", None)
+    for key in ("name", *(str(step[0]) for step in wrong if step)):
+        merged.pop(key, None)
     if merged.get("timezone") is not None and zone(merged["timezone"]) is None:
         flags.append("UNKNOWN_TIMEZONE")
     return name, ConfiguredSite(**merged), flags
@@ -114,7 +123,7 @@ def assemble(draft: Draft, source: str, config: Config, rows: Rows) -> list[tupl
     record = read.record if read else Record()
     flags = sorted({flag for found in draft.founds for flag in found.flags})
     reasons = list(read.reasons) if read else []
-    name, site, more = site_of(record, draft.founds, config)
+    name, site, more = site_of(read, draft.founds, config)
     flags += more
     start, end, duration = times(draft, zone(site.timezone), flags)
     run: Row = {

@@ -79,6 +79,8 @@ def _folder_drafts(run_id: str, logs: Sequence[LogRead], record: ReadRecord) -> 
         for number, found in enumerate(log.sink.runs):
             if many:
                 child = f"{run_id}#{found.own_id or number + 1}"
+                if child in children and children[child].file != log.file:  # the same id in two tables: two runs
+                    child = f"{run_id}#{log.file}#{found.own_id or number + 1}"
                 draft = Draft(child, log.file, found.line, record=record, is_child=True)
                 children.setdefault(child, draft).parts.append((log, number))
             else:

@@ -13,10 +13,17 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+WHOLE = frozenset({(), ("device",), ("component",), ("count",), ("share",)})
+FOOTPRINT = frozenset({("embodied",), ("lifetime",), ("utilisation",)})
+
+
 def devices(draft: Draft, site_hardware: Sequence[Device], rows: Rows) -> list[tuple[int, str, str, int | None]]:
     """Add the devices of a run: declared ones, metered ones, and those that logs only name."""
     record = draft.record.record if draft.record else Record()
-    declared = record.hardware or site_hardware
+    wrong = {path[0] for path in (draft.record.dropped if draft.record else ())}
+    if "device_hours" in wrong:  # hours that are written and unknown: count × duration must not take their place
+        record = record.model_copy(update={"hardware": ()})
+    declared = record.hardware or (() if wrong & {"hardware", "device_hours"} else site_hardware)
     origin = "hardware" if record.hardware else "site"
     for number, device in enumerate(declared):
         _declared(draft, device, number, origin, rows)
@@ -103,6 +110,13 @@ def _declared(draft: Draft, device: Device, number: int, origin: str, rows: Rows
     row["utilisation"] = float(device.utilisation.value) if device.utilisation else None
     for key, unit in _QUANTITIES:
         spread(row, key, getattr(device, key), unit)
+    wrong = {path[2:3] for path in (read.dropped if read else ()) if path[:2] == ("hardware", number)}
+    if origin == "hardware" and wrong & WHOLE:
+        for key, unit in _QUANTITIES:
+            spread(row, key, None, unit)
+    if origin == "hardware" and wrong & (WHOLE | FOOTPRINT):  # written and unknown: the catalogue must not answer
+        spread(row, "embodied", None, "kgco2e")
+        row["device_key"] = None
     if draft.is_child:  # the record's power was declared for the folder, not for each row of a file in it
         for key, unit in (("average_power", "w"), ("load", "")):
             spread(row, key, None, unit)

@@ -46,6 +46,13 @@ class Status(StrEnum):
     PLANNED = "planned"
 
 
+# The largest quantity of one run that is not a slip of the pen: 1 GW, 1,000 TWh, 300 years, a million megatonnes.
+_MOST = {
+    "W": 1e9, "kWh": 1e12, "s": 1e10, "h": 1e10, "1": 1e3, "kgCO2e": 1e12, "GB": 1e12, "USD": 1e12, "USD/kWh": 1e5,
+    "gCO2e/kWh": 1e5, "L/kWh": 1e5,
+}  # fmt: skip
+
+
 def _quantity(unit: str) -> Any:  # noqa: ANN401 -- an annotated type, which mypy takes from the alias below
     """Make the type of a quantity that is stored in `unit`; a bad one is the error BAD_UNIT."""
 
@@ -55,9 +62,13 @@ def _quantity(unit: str) -> Any:  # noqa: ANN401 -- an annotated type, which myp
         if isinstance(raw, bool) or not isinstance(raw, str | int | float | dict):
             raise PydanticCustomError("bad_unit", "not a quantity")
         try:
-            return units.parse(raw, unit)
+            quantity = units.parse(raw, unit)
         except units.BadQuantity as error:
             raise PydanticCustomError("bad_unit", "{text}", {"text": str(error)}) from error
+        if max(quantity.value, quantity.high or 0) > _MOST[unit]:
+            most = f"{_MOST[unit]:g} {unit}".removesuffix(" 1")
+            raise PydanticCustomError("bad_unit", "out of range: at most {most}", {"most": most})
+        return quantity
 
     example: object = {"W": "330 W", "kWh": "27 kWh", "1": 1.2, "s": "12 h", "h": "6 y"}.get(unit, f"1.5 {unit}")
     schema = WithJsonSchema(
@@ -71,7 +82,9 @@ def _quantity(unit: str) -> Any:  # noqa: ANN401 -- an annotated type, which myp
 
 
 def _name(raw: object) -> str:
-    if not isinstance(raw, str | int | float) or isinstance(raw, bool):
+    if isinstance(raw, float):  # 1.10 and 1.1 would be one name
+        raise PydanticCustomError("bad_value", "a number with a point is no name: put it in quotes")
+    if not isinstance(raw, str | int) or isinstance(raw, bool):
         raise PydanticCustomError("bad_value", "not a name")
     text = str(raw).strip()
     if not text or len(text) > MAX_NAME:

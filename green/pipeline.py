@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from green import config as configuration
-from green import index, ingest, stages
+from green import __version__, factors, index, stages
 from green.errors import UsageError, Where
 from green.tables import INGEST
 
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 RESULTS = Path("results")
 INDEX = RESULTS / "index"
 LEFT = INDEX / "config.json"  # no input of a rule: it holds paths
+NEEDS = INDEX / "needs.json"  # likewise
 INGESTED = list(INGEST)  # the tables that the ingest rule gives
 RECEIPTS = (RESULTS / "audit.json", RESULTS / "check.json")
 
@@ -38,6 +38,19 @@ class Plan:
     policies: list[str]
 
 
+@dataclass(frozen=True)
+class Needs:
+    """What jobs take from the configuration; read without the models that check it, which cost 100 ms a job."""
+
+    store: str
+    policies: str
+    actor: str | None
+    factors: list[str]
+    series: list[str]
+    settings: dict[str, dict[str, Any]]
+    config_sha256: str
+
+
 def repository() -> Path:
     """Return the folder that holds config.yaml, policies and the Snakefile of this green."""
     return Path(__file__).resolve().parent.parent
@@ -50,6 +63,8 @@ def layers(root: Path) -> list[Path]:
 
 def from_snakemake(root: Path, given: Any, *, main: bool) -> tuple[Config, Plan]:  # noqa: ANN401 -- Snakemake's ConfigSettings
     """Load the configuration as Snakemake was called, and plan; errors leave without a traceback."""
+    from green import config as configuration  # noqa: PLC0415 -- jobs read `Needs`, and spare themselves the models
+
     if root != repository():
         raise UsageError(
             "the Snakefile and the installed green are not of one repository",
@@ -61,17 +76,41 @@ def from_snakemake(root: Path, given: Any, *, main: bool) -> tuple[Config, Plan]
     )
     if main:
         index.write_text(LEFT, json.dumps(value, sort_keys=True, indent=1) + "\n")
+        index.write_text(NEEDS, json.dumps(asdict(_needs(config)), sort_keys=True, indent=1) + "\n")
     return config, plan(config, main=main)
 
 
 def left() -> Config:
     """Return the configuration that the main process left for its jobs."""
+    from green import config as configuration  # noqa: PLC0415 -- as above
+
+    return configuration.read_back(_left(LEFT))
+
+
+def needs() -> Needs:
+    """Return what the main process left for the jobs that need no model of the configuration."""
+    return Needs(**json.loads(_left(NEEDS)))
+
+
+def _left(file: Path) -> str:
     try:
-        return configuration.read_back(LEFT.read_text(encoding="utf-8"))
+        return file.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise UsageError(
-            "no pipeline was planned here", where=Where(str(LEFT)), mend="`green stage` is run by snakemake"
+            "no pipeline was planned here", where=Where(str(file)), mend="`green stage` is run by snakemake"
         ) from error
+
+
+def _needs(config: Config) -> Needs:
+    return Needs(
+        store=config.store,
+        policies=config.policies,
+        actor=config.audit.actor,
+        factors=list(config.factors),
+        series=list(config.emissions.series),
+        settings=stages.settings_of(config),
+        config_sha256=config_digest(config),
+    )
 
 
 def plan(config: Config, *, main: bool) -> Plan:
@@ -106,13 +145,17 @@ def _policies(config: Config) -> list[str]:
 
 def settings(config: Config) -> dict[str, str]:
     """Return the text of each stage's settings file: its version and all that changes its result."""
+    from green import ingest  # noqa: PLC0415 -- as above
+
     of_stage = stages.settings_of(config)
     site_keys = ("default_site", "sites", "teams", "projects", "ingest")
     dumped = config.model_dump(mode="json", include=set(site_keys))
     out = {"ingest": {"version": ingest.VERSION, "logs": Path(config.logs).name, "readers": _readers(), **dumped}}
+    shipped = factors.shipped_digest()
     for name, stage in stages.STAGES.items():
-        out[name] = {"version": stage.version, **of_stage[name]}
-    out["check"] = {"as_of": resolved(config.check.as_of)}
+        # our own SQL and factor files by content: as inputs they would be paths of this machine
+        out[name] = {"factors": shipped, "sql": stages.text_digest(name), "version": stage.version, **of_stage[name]}
+    out["check"] = {"green": __version__, "as_of": resolved(config.check.as_of)}
     out["report"] = config.report.model_dump(mode="json")
     return {name: json.dumps(value, sort_keys=True, indent=0) + "\n" for name, value in out.items()}
 

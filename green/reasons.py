@@ -52,7 +52,7 @@ UNKNOWN_SITE: the record names a site that config.yaml does not have, so that no
 > add the site below sites: in config.yaml, or mend its name
 UNKNOWN_TIMEZONE: the time zone is none that is known; naive times were taken as UTC
 > write an IANA name, as in Europe/Berlin
-REPORTED_DISAGREES: the emissions that are reported differ by more than 5 % from the energy and intensity stated beside them
+REPORTED_DISAGREES: the reported emissions differ by more than 5 % from the energy and intensity stated beside them
 > recompute the reported figure, or mend energy, PUE or intensity
 NO_INTERVAL: imported or declared energy states no interval, so that low, value and high are one
 > write it as "27 kWh ± 5 %" where the error is known

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MOST_MISTAKES = 100
+NOBODY = {"device": "?"}  # in the place of an entry of hardware that is none
 CODES = {"bad_unit": "BAD_UNIT", "extra_forbidden": "UNKNOWN_KEY"}
 
 
@@ -38,6 +39,7 @@ class ReadRecord:
     line_of: dict[str, int] = field(default_factory=dict)
     mistakes: list[Mistake] = field(default_factory=list)
     functional_units: Mapping[str, float] = field(default_factory=dict)
+    dropped: set[tuple[int | str, ...]] = field(default_factory=set)  # what was written and is unknown now
 
     @property
     def reasons(self) -> list[str]:
@@ -56,7 +58,7 @@ def read(path: str, shown: str) -> ReadRecord:
         what = "empty" if document.value is None else "not a mapping"
         return ReadRecord(Record(), shown, mistakes=[Mistake(1, "EMPTY_RECORD", f"the record is {what}")])
     out = ReadRecord(Record(), shown)
-    out.record = _validate(document, out.mistakes)
+    out.record = _validate(document, out)
     out.functional_units = _counts(document, out)
     keys = ("energy", "hardware", "duration", "site", "started_at")
     out.line_of = {key: document.where(key).line for key in keys if key in document.value}
@@ -65,8 +67,12 @@ def read(path: str, shown: str) -> ReadRecord:
     return out
 
 
-def _validate(document: yaml.Document, mistakes: list[Mistake]) -> Record:
-    """Drop each field that is wrong until the record holds; at worst nothing of it is left."""
+def _validate(document: yaml.Document, out: ReadRecord) -> Record:
+    """Drop each field that is wrong until the record holds; at worst nothing of it is left.
+
+    What was dropped is remembered: no default may take its place.
+    """
+    mistakes = out.mistakes
     value = document.value
     for _ in range(MOST_MISTAKES):
         try:
@@ -75,7 +81,8 @@ def _validate(document: yaml.Document, mistakes: list[Mistake]) -> Record:
             first = error.errors(include_url=False)[0]
             path = _path(value, first["loc"])
             mistakes.append(_mistake(document, path, dict(first)))
-            value = _without(value, path)
+            out.dropped.add(path)
+            value = _without(value, path, NOBODY if path[:1] == ("hardware",) else "?")
     mistakes.append(Mistake(1, "BAD_RECORD", f"more than {MOST_MISTAKES} mistakes"))
     return Record()
 
@@ -101,18 +108,18 @@ def _mistake(document: yaml.Document, path: tuple[int | str, ...], error: dict[s
     return Mistake(document.where(*path).line, CODES.get(error["type"], "BAD_VALUE"), detail[:200])
 
 
-def _without(value: Any, path: tuple[int | str, ...]) -> Any:  # noqa: ANN401 -- plain YAML values
-    """Copy a value without what stands at `path`; an item of a list goes as a whole if it is the mistake."""
+def _without(value: Any, path: tuple[int | str, ...], item: object) -> Any:  # noqa: ANN401 -- plain YAML values
+    """Copy a value without what stands at `path`; in a list `item` takes its place, so that lines stay true."""
     if not path:
         return {}
     head, rest = path[0], path[1:]
     if isinstance(value, list):
         items = list(value)
-        items[int(head) : int(head) + 1] = [_without(value[int(head)], rest)] if rest else []
+        items[int(head)] = _without(value[int(head)], rest, item) if rest else item
         return items
     items_by_key = dict(value)
     if rest:
-        items_by_key[head] = _without(value[head], rest)
+        items_by_key[head] = _without(value[head], rest, item)
     else:
         del items_by_key[head]
     return items_by_key

@@ -11,7 +11,6 @@ from green import record as records
 from green.assemble import assemble, site_of, zone
 from green.draft import LogRead, Rows, drafts
 from green.index import PACKED, RECORDS, digest_of, printable
-from green.model import Record
 from green.readers import HEAD_BYTES, Log, Unreadable, recognise
 from green.sink import FileSink, SampleFile
 
@@ -49,7 +48,7 @@ def read_source(shard: Shard, source: str, files: Sequence[File]) -> None:
         for mistake in record.mistakes:
             _reject(shard, shown, printable(own), mistake.line, mistake.reason, mistake.detail)
         _input(shard, shown, own, "record")
-    site = site_of(record.record if record else Record(), [], shard.config)[1]
+    site = site_of(record, [], shard.config)[1]
     local = zone(site.timezone)
     seen: dict[str, str] = {}
     read = [_log(shard, shown, name, local, seen) for name in names if name != own]

@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal
+from functools import lru_cache
 
 from green.symbols import (
     EXACT,
@@ -40,6 +41,7 @@ __all__ = [
 
 MAX_CHARS = 100
 _THREE_DIGITS = Context(prec=3, rounding=ROUND_HALF_EVEN)
+_NEARLY_ONE = Decimal("0.99")  # with three digits, less than this is never 1
 
 # Possessive quantifiers (++, ?+) cannot backtrack, and only ASCII digits are digits.
 _NUMBER = re.compile(r"[-+]?+(?:[0-9]++(?:\.[0-9]++)?+|\.[0-9]++)(?:[eE][-+]?[0-9]{1,3})?")
@@ -107,14 +109,24 @@ def format_quantity(value: Decimal | float, unit: str) -> str:
     exact = value if isinstance(value, Decimal) else Decimal(repr(value))
     if not exact.is_finite():
         return f"{exact} {unit}".removesuffix(" 1")
-    dimension = "" if "/" in unit else unit_named(unit).dimension
-    scale = SCALES.get(dimension, (unit,))
-    rows = [(_rounded(convert(exact, unit, symbol)), symbol) for symbol in scale]
+    scale = _scale(unit)
     if exact == 0 and unit in scale:
         return f"0 {unit}"
-    fitting = [row for row in rows if abs(row[0]) >= 1] or rows[:1]
-    figure, symbol = fitting[-1]
+    for symbol in reversed(scale):  # the largest unit of which there is one; else the smallest
+        size = convert(exact, unit, symbol)
+        if abs(size) < _NEARLY_ONE and symbol != scale[0]:
+            continue  # however it is rounded
+        figure = _rounded(size)
+        if abs(figure) >= 1:
+            break
     return f"{_digits(figure)} {symbol}".removesuffix(" 1")
+
+
+@lru_cache(maxsize=1024)
+def _scale(unit: str) -> tuple[str, ...]:
+    """Return the units that a quantity is shown in, the smallest first."""
+    dimension = "" if "/" in unit else unit_named(unit).dimension
+    return SCALES.get(dimension, (unit,))
 
 
 def _rounded(value: Decimal) -> Decimal:
@@ -123,7 +135,12 @@ def _rounded(value: Decimal) -> Decimal:
         return Decimal(0)
     if abs(value) > MAX_VALUE:
         return _THREE_DIGITS.plus(value)
-    return value.quantize(Decimal(1).scaleb(min(0, value.adjusted() - 2)), context=EXACT)
+    return value.quantize(_step(min(0, value.adjusted() - 2)), context=EXACT)
+
+
+@lru_cache(maxsize=128)
+def _step(exponent: int) -> Decimal:
+    return Decimal(1).scaleb(exponent)
 
 
 def _digits(figure: Decimal) -> str:

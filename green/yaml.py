@@ -28,7 +28,8 @@ MAX_DEPTH = 20
 
 _INT = re.compile(r"[-+]?[0-9]{1,18}")
 _OCT_HEX = re.compile(r"0o[0-7]{1,16}|0x[0-9a-fA-F]{1,14}")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]{1,4})?")
+# a whole number of more digits than fit is no float: it may be an id, and would lose its end
+_FLOAT = re.compile(r"[-+]?(?=[0-9]*[.eE])(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]{1,4})?")
 _PAIR = re.compile(r"((?<!\\)(?:\\\\)*)(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})")
 _WORDS: dict[str, Any] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
@@ -122,7 +123,7 @@ class _Builder:
         from ruamel.yaml.error import MarkedYAMLError, YAMLError  # noqa: PLC0415 -- likewise
 
         try:
-            self.events: Iterator[Any] = iter(YAML(typ="safe").parse(self.text))
+            self.events: Iterator[Any] = iter(YAML(typ="safe", plug_ins=[]).parse(self.text))
             value = self._stream()
         except MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark

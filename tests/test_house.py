@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from green import config, pipeline, stages
+from green.ingest import ORDER
 from green.tables import INGEST
 from tests.conftest import REPO
 
@@ -82,8 +83,6 @@ def test_committed_schema_of_the_configuration_is_current() -> None:
 
 
 def test_every_ingest_table_has_an_order_and_every_column_a_unit_or_none() -> None:
-    from green.ingest import ORDER
-
     assert set(ORDER) == set(INGEST)
     numbers = {
         name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import shutil
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -103,11 +104,10 @@ def commit(paths: store.Paths, fill: Any, *, actor: str | None = None) -> Receip
 
     `fill` gets a read-only connection with the table `proposed` and may return notes for people.
     """
-    with store.locked(paths), tempfile.TemporaryDirectory(prefix=".commit-", dir=paths.work.parent) as folder:
-        temp = Path(folder)
+    with store.locked(paths), _workshop(paths) as temp:
         store.prepare(paths)
         store.settle(paths)
-        wrong = store.difference(paths)
+        wrong = store.unexplained(paths)
         notes: list[str] = []
         with proposal(paths) as con:
             size, _ = ledger.head(con)
@@ -116,12 +116,23 @@ def commit(paths: store.Paths, fill: Any, *, actor: str | None = None) -> Receip
             fill(con)
             count = _new(con, temp / "pending.parquet")
         if count:
+            store.announce(paths)
             _write(paths, temp / "pending.parquet", temp, actor_of(actor))
-        if count or wrong is not None:
+        if count or store.difference(paths) is not None:
             store.publish(paths)
         with store.connect(paths.work, read_only=True) as con:
             size, head = ledger.head(con)
     return Receipt(head, count, size, notes)
+
+
+@contextmanager
+def _workshop(paths: store.Paths) -> Iterator[Path]:
+    """Give a folder beside the store for what a commit needs; those of killed commits are swept away."""
+    prefix = f"{paths.work.name}.commit-"
+    for stale in paths.work.parent.glob(f"{prefix}*"):
+        shutil.rmtree(stale, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=paths.work.parent) as folder:
+        yield Path(folder)
 
 
 def _said(con: duckdb.DuckDBPyConnection, paths: store.Paths, wrong: str, size: int) -> str:

@@ -35,6 +35,7 @@ class Paths:
         if published.name == "green.duckdb":
             self.work = published.with_name(".store.duckdb")
         self.lock = self.work.with_name(".lock" if published.name == "green.duckdb" else f"{self.work.name}.lock")
+        self.marker = self.work.with_name(f"{self.work.name}.publishing")
 
 
 @contextmanager
@@ -132,6 +133,21 @@ def settle(paths: Paths) -> None:
         publish(paths)
 
 
+def announce(paths: Paths) -> None:
+    """Note what is published before a commit: a kill before the next `publish` is then no tampering."""
+    known = digest(paths.published) if paths.published.exists() else ""
+    paths.marker.write_text(known, encoding="ascii")
+
+
+def unexplained(paths: Paths) -> str | None:
+    """Tell what is wrong with the published copy, unless it is that of before a commit that was killed."""
+    wrong = difference(paths)
+    if wrong is None or not paths.marker.exists():
+        return wrong
+    now = digest(paths.published) if paths.published.exists() else ""
+    return None if paths.marker.read_text(encoding="ascii") == now else wrong
+
+
 def set_aside(paths: Paths) -> str | None:
     """Keep a published copy that is not ours under another name; return that name."""
     if not paths.published.exists():
@@ -153,6 +169,7 @@ def publish(paths: Paths) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+    paths.marker.unlink(missing_ok=True)
 
 
 def reader(path: Path) -> duckdb.DuckDBPyConnection:

@@ -35,9 +35,7 @@ def check(  # noqa: PLR0913, PLR0917 -- one argument an option
     form: Annotated[Format, typer.Option("--format", help="how verdicts are written")] = Format.TEXT,
     as_json: Annotated[bool, typer.Option("--json", help="short for --format json")] = False,  # noqa: FBT002 -- a flag
     strict: Annotated[bool, typer.Option("--strict", help="doubtful verdicts end 2")] = False,  # noqa: FBT002 -- a flag
-    no_history: Annotated[
-        bool, typer.Option("--no-history", help="budgets are unknown")
-    ] = False,
+    no_history: Annotated[bool, typer.Option("--no-history", help="budgets are unknown")] = False,  # noqa: FBT002 -- a flag
     no_commit: Annotated[bool, typer.Option("--no-commit", help="do not record the check in the store")] = False,  # noqa: FBT002 -- a flag
     output: Annotated[Path | None, typer.Option(help="write to this file instead of stdout")] = None,
 ) -> None:

@@ -145,7 +145,7 @@ def _budgets(page: Page) -> str:
         return '<p class="calm">No budget is set.</p>'
     drawn = [one for one in page.budgets if one.used is not None or one.verdict == "unknown"][: sections.MOST_DRAWN]
     keys = (("op", "used"), ("over", "used, over the limit"), ("unknown", "open, for a part is unknown"))
-    marks = (("line", "interval, and the limit at 100 %"), ("warnline", "warning"))
+    marks = (("line", "interval"), ("warnline", "warning"), ("limitline", "limit"))
     picture = drawing(charts.budgets(drawn), "Share of each budget that is used", (*keys, *marks))
     rows = (
         [

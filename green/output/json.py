@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from green.policy.written import recorded
+
 if TYPE_CHECKING:
     from green.policy.judge import Judgement
 
 
 def record_of(judgement: Judgement) -> dict[str, Any]:
     """Return a judgement as the object of the contract (docs/records.md)."""
-    return {
-        "as_of": judgement.as_of,
-        "digest": judgement.digest,
-        "summary": judgement.summary,
-        "verdicts": [verdict.record() for verdict in judgement.verdicts],
-    }
+    return {**_head(judgement), "verdicts": [verdict.record() for verdict in judgement.verdicts]}
 
 
 def render(judgement: Judgement) -> str:
-    """Return the text of `verdicts.json`; JSON escapes every character that could do harm."""
-    return json.dumps(record_of(judgement), indent=1, allow_nan=False) + "\n"
+    """Return the text of `verdicts.json`, a verdict a line; JSON escapes every character that could do harm."""
+    head = json.dumps(_head(judgement), separators=(",", ":"))[:-1]
+    lines = ",\n".join(map(recorded, judgement.verdicts))
+    return f'{head},"verdicts":[\n{lines}\n]}}\n'
+
+
+def _head(judgement: Judgement) -> dict[str, Any]:
+    return {"as_of": judgement.as_of, "digest": judgement.digest, "summary": judgement.summary}

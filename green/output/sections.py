@@ -79,7 +79,9 @@ def _totals(caption: str, by: Sequence[str], groups: Sequence[Group], most: int)
 def parts(page: Page) -> str:
     """Draw what electricity and what hardware emits."""
     ranked = sorted(page.projects, key=lambda one: -((one.operational.value or 0) + (one.embodied.value or 0)))
-    keys = (("op", "operational (electricity × grid intensity)"), ("emb", "embodied (share of the hardware)"))
+    keys = [("op", "operational (electricity × grid intensity)"), ("emb", "embodied (share of the hardware)")]
+    if any(one.unknown for one in ranked[:MOST_DRAWN]):
+        keys.append(("unknown", "of unknown runs, and of no known length"))
     picture = drawing(charts.stacked(ranked[:MOST_DRAWN]), "Known emissions of each project, by origin", keys)
     return picture or '<p class="calm">No emissions are known yet.</p>'
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 def compile_policy(loaded: Loaded, moment: Moment) -> str:
-    """Return the SQL that judges a policy: one row a subject, columns as in finding.COLUMNS."""
+    """Return the SQL that judges a policy: one row a subject, columns as the fields of finding.Finding."""
     policy = loaded.policy
     head = f"-- {policy.id}: {policy.title}\n"
     if isinstance(policy, BudgetPolicy):

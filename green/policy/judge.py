@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import green
 from green.policy import reference
 from green.policy.budget_sql import END_US
 from green.policy.compile import compile_policy
 from green.policy.facts import fetch
-from green.policy.finding import COLUMNS, Finding, Moment
-from green.policy.load import Loaded, PolicySet, digest_of
+from green.policy.finding import Finding, Moment
+from green.policy.load import Loaded, PolicySet
 from green.policy.model import BudgetPolicy, Enforcement, OnUnknown
 from green.policy.sentence import in_unit, sentence
 from green.policy.window import iso, read_as_of
+from green.policy.written import signed
 from green.reasons import reason
 
 if TYPE_CHECKING:
@@ -26,8 +29,7 @@ if TYPE_CHECKING:
 VERDICTS = ("error", "fail", "unknown", "at_risk", "warn", "waived", "pass", "not_applicable")
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """One verdict for one subject of one policy, as `verdicts.json` has it."""
 
     policy: str
@@ -96,7 +98,7 @@ def judge(
 
     def compiled(loaded: Loaded) -> list[Finding]:
         rows = connection.execute(compile_policy(loaded, moment)).fetchall()
-        return [Finding(**dict(zip(COLUMNS, row, strict=True))) for row in rows]
+        return list(map(Finding._make, rows))  # the columns of a policy's SQL are the fields, in their order
 
     return conclude(policies, moment, compiled)
 
@@ -123,25 +125,28 @@ def conclude(policies: PolicySet, moment: Moment, evaluate: Callable[[Loaded], l
     idle: list[Verdict] = []
     for loaded in policies.policies:
         findings = evaluate(loaded) or [_nothing(loaded, moment)]
+        frame = _frame(loaded)
         for finding in findings:
             target = idle if finding.verdict == "not_applicable" else verdicts
-            target.append(_verdict(loaded, finding, moment))
+            target.append(_verdict(frame, finding, moment))
     verdicts.sort(key=lambda one: (one.policy, one.subject, one.verdict))
     summary = dict.fromkeys(VERDICTS, 0)
     for verdict in [*verdicts, *idle]:
         summary[verdict.verdict] += 1
     as_of = None if moment.as_of_us is None else iso(moment.as_of_us)
-    # A place says where to look, and is written as seen from the working directory: it is not signed.
-    signed = {
+    parts = {
         "as_of": as_of,
-        "verdicts": [{**verdict.record(), "where": None} for verdict in [*verdicts, *idle]],
-        "policies": policies.digest,
         "engine": green.__version__,
         "no_history": moment.no_history,
-    }
-    return Judgement(
-        as_of, digest_of(signed), summary, tuple(verdicts), tuple(idle), policies.digest, moment.no_history
+        "policies": policies.digest,
+    }  # sorted, and before "verdicts": the whole is the canonical text of one object
+    # A place says where to look, and is written as seen from the working directory: it is not signed.
+    text = (
+        json.dumps(parts, separators=(",", ":"), ensure_ascii=False)[:-1]
+        + f',"verdicts":[{",".join(map(signed, [*verdicts, *idle]))}]}}'
     )
+    digest = sha256(text.encode()).hexdigest()
+    return Judgement(as_of, digest, summary, tuple(verdicts), tuple(idle), policies.digest, moment.no_history)
 
 
 def _nothing(loaded: Loaded, moment: Moment) -> Finding:
@@ -153,31 +158,59 @@ def _nothing(loaded: Loaded, moment: Moment) -> Finding:
     return Finding("*", "not_applicable", runs=0)
 
 
-def _verdict(loaded: Loaded, finding: Finding, moment: Moment) -> Verdict:
+class _Frame(NamedTuple):
+    """What is the same in every verdict of a policy."""
+
+    loaded: Loaded
+    policy: str
+    title: str
+    enforcement: str
+    metric: str | None
+    limit: float | None
+    unit: str | None
+    on_unknown: str
+
+
+def _frame(loaded: Loaded) -> _Frame:
     policy, bounds = loaded.policy, loaded.bounds
     limit = None
     if bounds is not None:
         limit = bounds.max if bounds.max is not None else bounds.min
         limit = limit if limit is not None else bounds.warn_above
-    is_run = finding.where_file is not None
-    return Verdict(
+    return _Frame(
+        loaded=loaded,
         policy=policy.id,
         title=policy.title,
-        subject=finding.subject,
-        verdict=finding.verdict,
         enforcement=loaded.enforcement.value,
         metric=getattr(policy, "metric", None),
+        limit=in_unit(limit, bounds),
+        unit=None if bounds is None else bounds.unit,
+        on_unknown=loaded.on_unknown.value,
+    )
+
+
+def _verdict(frame: _Frame, finding: Finding, moment: Moment) -> Verdict:
+    loaded = frame.loaded
+    bounds = loaded.bounds
+    is_run = finding.where_file is not None
+    return Verdict(
+        policy=frame.policy,
+        title=frame.title,
+        subject=finding.subject,
+        verdict=finding.verdict,
+        enforcement=frame.enforcement,
+        metric=frame.metric,
         value=in_unit(finding.value, bounds),
         low=in_unit(finding.low, bounds),
         high=in_unit(finding.high, bounds),
-        limit=in_unit(limit, bounds),
-        unit=None if bounds is None else bounds.unit,
+        limit=frame.limit,
+        unit=frame.unit,
         reason=finding.reason,
         message=sentence(finding, loaded, moment),
         mend=_mend(loaded, finding),
         where_file=finding.where_file if is_run else loaded.where.file,
         where_line=finding.where_line if is_run else loaded.where.line or None,
-        on_unknown=loaded.on_unknown.value,
+        on_unknown=frame.on_unknown,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from green.policy.finding import NAMED_RUNS
@@ -38,6 +39,8 @@ def in_unit(number: Number | None, bounds: Bounds | None) -> float | None:
     """Convert a figure to the unit that the policy wrote."""
     if number is None or bounds is None:
         return None
+    if bounds.stored == bounds.unit:
+        return float(number) + 0.0
     return float(convert(_exactly(number), bounds.stored, bounds.unit)) + 0.0  # no minus zero
 
 
@@ -130,8 +133,10 @@ def _runs(number: int) -> str:
 
 def _shown(number: Number, loaded: Loaded) -> str:
     bounds = loaded.bounds
-    if bounds is None:
-        return ""
+    return "" if bounds is None else _written(number, bounds)
+
+
+def _written(number: Number, bounds: Bounds) -> str:
     return format_quantity(convert(_exactly(number), bounds.stored, bounds.unit), bounds.unit)
 
 
@@ -140,12 +145,15 @@ def _limit(loaded: Loaded) -> str:
     bounds = loaded.bounds
     if bounds is None:
         return ""
-    parts = [
-        f"{word} of {_shown(number, loaded)}"
-        for word, number in (("the limit", bounds.max), ("the minimum", bounds.min))
-        if number is not None
-    ]
-    return " and ".join(parts) or f"the warning of {_shown(bounds.warn_above or 0, loaded)}"
+    return _bounded(bounds)
+
+
+@lru_cache(maxsize=1024)
+def _bounded(bounds: Bounds) -> str:
+    """Write the bounds, the same in every sentence of a policy."""
+    named = (("the limit", bounds.max), ("the minimum", bounds.min))
+    parts = [f"{word} of {_written(number, bounds)}" for word, number in named if number is not None]
+    return " and ".join(parts) or f"the warning of {_written(bounds.warn_above or 0, bounds)}"
 
 
 def _over(number: Decimal, limit: Decimal, loaded: Loaded) -> str:

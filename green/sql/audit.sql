@@ -43,15 +43,19 @@ INNER JOIN newest_run AS r ON i.seq = r.seq
 INNER JOIN every_run AS e ON r.run_id = e.run_id AND e.state = 'gone'
 WHERE i.has_readings;
 
+-- A run leaves budgets only where all its logs are copies: a tiny log planted beside each run must not empty them.
 CREATE TEMP TABLE copied AS
-SELECT r.run_id, min(o.file) AS duplicate_of
+SELECT
+    r.run_id,
+    min(o.file) FILTER (WHERE r.file <> o.file) AS duplicate_of,
+    bool_and(r.file <> o.file) AS is_whole
 FROM reading AS r
 INNER JOIN (
     SELECT sha256, arg_min(file, cast(is_past AS VARCHAR) || file) AS file FROM reading
     GROUP BY sha256
 ) AS o ON r.sha256 = o.sha256
-WHERE r.file <> o.file
-GROUP BY r.run_id;
+GROUP BY r.run_id
+HAVING bool_or(r.file <> o.file);
 
 CREATE TEMP TABLE new_state AS
 SELECT
@@ -64,7 +68,7 @@ SELECT
             CASE WHEN e.state = 'replaced' THEN 'REPLACED' END,
             CASE WHEN e.state = 'gone' THEN 'SOURCE_GONE' END
         ], LAMBDA x: x IS NOT NULL),
-        'is_counted': c.run_id IS NULL AND e.state <> 'replaced',
+        'is_counted': NOT coalesce(c.is_whole, FALSE) AND e.state <> 'replaced',
         'run_id': e.run_id,
         'state': e.state
     }) AS VARCHAR) AS payload

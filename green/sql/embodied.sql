@@ -81,11 +81,15 @@ term AS (
 capped AS (
     SELECT
         *,
-        CASE WHEN is_device_hours THEN hours_h ELSE least(hours_h, count * life_h * utilisation) END AS charged_h,
-        CASE WHEN is_device_hours THEN hours_h ELSE least(hours_h, count * life_low_h * utilisation) END
-            AS charged_low_h,
-        CASE WHEN is_device_hours THEN hours_h ELSE least(hours_h, count * life_high_h * utilisation) END
-            AS charged_high_h
+        CASE
+            WHEN is_device_hours OR hours_h IS NULL THEN hours_h ELSE least(hours_h, count * life_h * utilisation)
+        END AS charged_h,
+        CASE
+            WHEN is_device_hours OR hours_h IS NULL THEN hours_h ELSE least(hours_h, count * life_low_h * utilisation)
+        END AS charged_low_h,
+        CASE
+            WHEN is_device_hours OR hours_h IS NULL THEN hours_h ELSE least(hours_h, count * life_high_h * utilisation)
+        END AS charged_high_h
     FROM term
 )
 
@@ -100,8 +104,15 @@ SELECT
     share,
     total AS embodied_total_kgco2e,
     exact(finite(embodied_kgco2e(total, charged_h, life_h, utilisation, share))) AS embodied_kgco2e,
-    exact(finite(embodied_kgco2e(total_low, charged_high_h, life_high_h, utilisation, share))) AS embodied_low_kgco2e,
-    exact(finite(embodied_kgco2e(total_high, charged_low_h, life_low_h, utilisation, share))) AS embodied_high_kgco2e,
+    -- least and greatest: a capped charge is the same product in another order, and may round apart
+    least(
+        exact(finite(embodied_kgco2e(total_low, charged_high_h, life_high_h, utilisation, share))),
+        exact(finite(embodied_kgco2e(total, charged_h, life_h, utilisation, share)))
+    ) AS embodied_low_kgco2e,
+    greatest(
+        exact(finite(embodied_kgco2e(total_high, charged_low_h, life_low_h, utilisation, share))),
+        exact(finite(embodied_kgco2e(total, charged_h, life_h, utilisation, share)))
+    ) AS embodied_high_kgco2e,
     CASE
         WHEN name IS NULL AND total IS NULL THEN 'NO_HARDWARE'
         WHEN total IS NULL THEN 'UNKNOWN_DEVICE'

@@ -338,12 +338,12 @@ total AS (
     LEFT JOIN (
         SELECT z.run_id, min(q.low) AS low, max(q.high) AS high
         FROM zone AS z
-        INNER JOIN one AS o ON z.run_id = o.run_id
+        INNER JOIN one AS w ON z.run_id = w.run_id
         INNER JOIN grid AS q
             ON
                 z.zone = q.subject
-                AND q.y BETWEEN year(coalesce(o.ended_at, o.started_at))
-                - 3 AND year(coalesce(o.ended_at, o.started_at))
+                AND q.y BETWEEN year(coalesce(w.ended_at, w.started_at))
+                - 3 AND year(coalesce(w.ended_at, w.started_at))
         GROUP BY ALL
     ) AS g ON o.run_id = g.run_id
 ),

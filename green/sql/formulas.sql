@@ -61,4 +61,5 @@ CREATE OR REPLACE MACRO known_sum(part) AS CASE WHEN count(*) = count(part) THEN
 CREATE OR REPLACE MACRO finite(x) AS CASE WHEN isfinite(x) THEN x END;
 
 -- Exact storage of a quantity: 18 places hold 1e-18 kWh, the energy of a microsecond at a microwatt.
-CREATE OR REPLACE MACRO exact(x) AS cast(x AS decimal(38, 18));
+-- What does not fit (1e20 and more) is no quantity of a run: unknown.
+CREATE OR REPLACE MACRO exact(x) AS try_cast(x AS decimal(38, 18));

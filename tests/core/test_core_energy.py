@@ -90,15 +90,13 @@ def exact(
     return kwh, covered, uncovered
 
 
-READINGS = st.lists(
-    st.tuples(
-        st.sampled_from(["a", "b", "c/d"]),
-        st.one_of(st.integers(0, 3 * HOUR_US), st.sampled_from([0, HOUR_US, 2 * HOUR_US, HOUR_US - 1, HOUR_US + 1])),
-        st.one_of(st.integers(0, 10**12), st.sampled_from([0, 1, 10**12, 250_000_000])),
-    ),
-    min_size=1,
-    max_size=25,
+OFFSETS = (0, 0, 1, -1, 45_000_000, -45_000_000, 600_000_000, -600_000_000, -1_799_999_999)
+TIMES = st.one_of(  # most stand close to a full hour, where intervals end, begin and straddle
+    st.builds(lambda hour, offset: hour * HOUR_US + offset, st.integers(1, 2), st.sampled_from(OFFSETS)),
+    st.integers(0, 3 * HOUR_US),
 )
+POWERS = st.one_of(st.integers(0, 10**12), st.sampled_from([0, 1, 10**12, 250_000_000]))
+READINGS = st.lists(st.tuples(st.sampled_from(["a", "a", "c/d"]), TIMES, POWERS), min_size=1, max_size=25)
 GAPS = st.sampled_from([1, 60_000_000, 20 * 60_000_000, HOUR_US])
 CHECKS = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -175,8 +173,8 @@ def shuffled_log(folder: Path, readings: list[tuple[int, float]], seed: int | No
 
 
 def test_order_of_lines_changes_no_sample(tmp_path: Path) -> None:
-    readings = [(n * 1000, 100.0 + n) for n in range(30)]
-    keys = ("run_id", "device_id", "sampled_at", "power_w")
+    readings = [(n * 1000 + n * n * 100, 100.0 + n) for n in range(30)]
+    keys = ("run_id", "device_id", "sampled_at", "power_w", "max_gap_us")
     expected = [[row[key] for key in keys] for row in shuffled_log(tmp_path / "0", readings, None)]
     for seed in (1, 2):
         found = [[row[key] for key in keys] for row in shuffled_log(tmp_path / str(seed), readings, seed)]
