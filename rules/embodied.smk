@@ -1,7 +1,11 @@
 # Hardware of every run -> its share of embodied carbon.
 rule embodied:
     input:
-        expand("results/ingest/{shard}/{table}.parquet", shard=PLAN.shards, table=["run", "device"]),
+        expand(
+            "results/ingest/{shard}/{table}.parquet",
+            shard=PLAN.shards,
+            table=["run", "device"],
+        ),
         PLAN.factors,
         shards="results/index/shards.txt",
         settings="results/index/embodied.settings",

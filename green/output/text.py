@@ -58,13 +58,27 @@ def _rejected(rejected: Sequence[dict[str, Any]] | int, most: int | None) -> lis
     """List what was not read, line by line; a pipe gets all of it, a screen the first rows."""
     if isinstance(rejected, int):
         return [f"{rejected} lines were not read: see results/rejects.parquet"] if rejected else []
+    rows = collapsed(rejected)
     shown = []
-    for one in rejected[:most]:
+    for one in rows[:most]:
         place = plain(one["file"] + ("" if one["line"] is None else f":{one['line']}"))
-        shown.append(f"  {place}  {plain(one['reason'])}  {plain(one['detail'] or '')}".rstrip())
-    if len(shown) < len(rejected):
-        shown.append(f"  and {len(rejected) - len(shown)} more: see results/rejects.parquet")
+        many = f" ({one['lines']} lines)" if one["lines"] > 1 else ""
+        shown.append(f"  {place}{many}  {plain(one['reason'])}  {plain(one['detail'] or '')}".rstrip())
+    if len(shown) < len(rows):
+        shown.append(f"  and {len(rows) - len(shown)} more: see results/rejects.parquet")
     return ["Rejected:", *shown] if shown else []
+
+
+def collapsed(rejected: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Put neighbouring rejects of one file, reason and detail into one row, from its first line on."""
+    rows: list[dict[str, Any]] = []
+    for one in rejected:
+        same = rows and all(rows[-1][key] == one[key] for key in ("file", "reason", "detail"))
+        if same and one["line"] is not None:
+            rows[-1]["lines"] += one.get("lines") or 1
+        else:
+            rows.append({**one, "lines": one.get("lines") or 1})
+    return rows
 
 
 def _lines(verdict: dict[str, Any]) -> list[str]:
