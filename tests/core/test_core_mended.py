@@ -10,7 +10,7 @@ import pytest
 
 from green import stages
 from green.audit import commit, store
-from tests.core.helper import Work, codecarbon, native, smi
+from tests.core.helper import Work, codecarbon, native, smi, steady
 from tests.core.test_core_ledger import events, fill
 
 POWER = [{"id": "g", "kind": "gpu", "reads": "power_w"}]
@@ -159,3 +159,16 @@ def test_capped_share_lies_in_its_interval_to_the_last_digit(tmp_path: Path, hig
     work.compute()
     run = work.runs()["a"]
     assert run["embodied_kgco2e_low"] <= run["embodied_kgco2e"] <= run["embodied_kgco2e_high"]
+
+
+def test_runs_in_slices_give_the_rows_of_all_runs_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    work = Work(tmp_path)
+    for number in range(5):
+        work.put(f"run-{number}.csv", steady(100.0 + number, seconds=60 + 10 * number))
+    work.ingest()
+    work.stage("energy")
+    whole = work.rows("energy")
+    assert len({row["run_id"] for row in whole}) == 5
+    monkeypatch.setattr(stages, "SAMPLES_PER_SLICE", 1)
+    work.stage("energy")
+    assert work.rows("energy") == whole
