@@ -9,7 +9,7 @@ from typing import NamedTuple
 _TEXT = """
 == Why a figure is unknown
 NO_SAMPLES: the run has logs, and no time of it is covered by usable readings
-> look for its lines in results/rejects.parquet; record power with `green meter` or nvidia-smi
+> look for its lines in results/rejects.parquet; record power with nvidia-smi or CodeCarbon
 MISSING_FIELD: something that the figure needs is not stated: energy or hardware, region, time or basis
 > write the field into the run's run.yaml; `green policy explain` names the field that a policy needs
 MISSING_METRIC: the figure is not there, and nothing else says why
@@ -137,7 +137,7 @@ CUT_HEADER: the header is cut, so that nothing can be read
 UNSUPPORTED_FORMAT: the header names a format of another version
 > upgrade green
 CLOCK_NOT_UTC: the header does not say that its clock is UTC
-> write the log with `green meter`
+> write "clock": "utc" and times in UTC
 SECOND_HEADER: another header stands in the middle; reading goes on with the first one's sensors
 > write one log a meter
 BAD_SENSOR: a sensor in the header is not described in full
