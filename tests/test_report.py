@@ -346,7 +346,7 @@ def test_text_of_a_record_lists_rejects_before_the_summary(page: Page) -> None:
 
 
 def test_screen_gets_the_first_rejects_and_a_pipe_all(page: Page) -> None:
-    many = [{**page.rejects[0], "line": line} for line in range(1, 31)]
+    many = [{**page.rejects[0], "line": line, "detail": f"cell {line}"} for line in range(1, 31)]
     screen = text.render_record(page.record, many, is_terminal=True, width=100)
     assert "and 10 more: see results/rejects.parquet" in screen
     assert "broken/gpu.csv:30" not in screen
@@ -359,3 +359,9 @@ def test_missing_or_damaged_verdicts_are_an_error_of_input(work: Work, tmp_path:
         (tmp_path / "verdicts.json").write_text(content)
     with pytest.raises(InputError, match="verdicts"):
         report.page(work.store, tmp_path, SETTINGS)
+
+
+def test_neighbouring_rejects_of_one_reason_stand_in_one_line(page: Page) -> None:
+    many = [{"file": "a.csv", "line": line, "lines": 1, "reason": "R", "detail": "d"} for line in range(2, 62)]
+    other = {"file": "b.csv", "line": None, "lines": 1, "reason": "R", "detail": "d"}
+    assert "a.csv:2 (60 lines)  R  d\n  b.csv  R  d\n" in text.render_record(page.record, [*many, other])
