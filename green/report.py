@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from green import units
@@ -13,13 +15,14 @@ from green.output.page import Budget, Figure, Group, Page, Row, Run
 from green.policy.metrics import METRICS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     import duckdb
 
     from green.config import ReportSettings
 
+_SORT = re.compile(rb'"verdict":("[a-z_]+")')  # in JSON, a string that looks like this has its marks escaped
 _REASONS = {metric.column: metric.reasons for metric in METRICS.values()}
 _SHOWN = ("energy_kwh", "facility_energy_kwh", "operational_kgco2e", "embodied_kgco2e", "emissions_kgco2e")
 _RUNS = f"""
@@ -69,11 +72,11 @@ def write(store: Path, results: Path, out: Path, settings: ReportSettings) -> No
 
 def page(store: Path, results: Path, settings: ReportSettings) -> Page:
     """Gather the page: sums are taken by the store, and no more rows leave it than are shown."""
-    record = _record(results / "verdicts.json")
     most = settings.most_runs
     with audit.reader(store) as con:
         con.execute("SET threads = 1")  # ten thousand runs are little; a thread costs more than it saves
         policies = _rows(con, "SELECT policy_id, definition FROM policy WHERE kind = 'budget' ORDER BY seq")
+        record = _record(results / "verdicts.json", most, {row["policy_id"] for row in policies})
         return Page(
             title=settings.title,
             record=record,
@@ -108,16 +111,36 @@ def rejected(results: Path) -> list[Row]:
         return _rows(con, query, file=str(file))
 
 
-def _record(file: Path) -> Row:
+def _record(file: Path, most: int, budgets: Iterable[str]) -> Row:
+    """Read the verdicts that the page shows: the first of each sort, and all of every budget."""
     if not file.exists():
         raise InputError("no verdicts here", where=Where(str(file)), mend="run `snakemake` first")
+    raw = file.read_bytes()
     try:
-        record: Row = json.loads(file.read_bytes())
+        record: Row = json.loads(_part(raw, most, budgets) or raw)
     except ValueError as error:
         raise InputError(
             f"not a record of verdicts: {error}", where=Where(str(file)), mend="remove it, and run `snakemake`"
         ) from error
     return record
+
+
+def _part(raw: bytes, most: int, budgets: Iterable[str]) -> bytes:
+    """Leave verdicts out that the page only counts; nothing is returned where they do not stand a line each."""
+    head, _, body = raw.partition(b'"verdicts":[\n')
+    lines, _, end = body.rpartition(b"\n]}")
+    if not lines or end != b"\n":
+        return b""
+    wanted = tuple(f'{{"policy":{json.dumps(name)},'.encode() for name in budgets)
+    kept, seen = [], Counter[bytes]()
+    for line in lines.split(b",\n"):  # no string of JSON breaks a line
+        sort = _SORT.search(line)
+        if sort is None:
+            return b""
+        seen[sort[1]] += 1
+        if seen[sort[1]] <= most or line.startswith(wanted):
+            kept.append(line)
+    return b'%s"verdicts":[%s]}' % (head, b",".join(kept))
 
 
 def _rows(con: duckdb.DuckDBPyConnection, query: str, **values: object) -> list[Row]:

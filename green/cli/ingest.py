@@ -64,9 +64,12 @@ def _one(config: Config, path: Path) -> dict[str, Any]:
                 stages.bind(con, name, stages.files_of(name, out, ["all"]))
             runs = [row[0] for row in con.execute("SELECT run_id FROM run ORDER BY 1").fetchall()]
             files = con.execute(
-                "SELECT i.file, i.reader, list(DISTINCT r.reason || CASE WHEN r.line IS NULL THEN '' ELSE ' (line '"
-                " || r.line || ')' END || ': ' || r.detail ORDER BY 1) FILTER (WHERE r.file IS NOT NULL)"
-                " FROM inputs i LEFT JOIN rejects r USING (file) GROUP BY ALL ORDER BY 1"
+                "WITH refused AS (SELECT file, reason, detail, min(line) AS line, sum(lines) AS lines FROM rejects"
+                " GROUP BY file, reason, detail)"
+                " SELECT i.file, i.reader, list(r.reason || CASE WHEN r.line IS NULL THEN '' WHEN r.lines > 1"
+                " THEN format(' ({} lines from line {})', r.lines, r.line) ELSE format(' (line {})', r.line) END"
+                " || ': ' || r.detail ORDER BY r.line, r.reason, r.detail) FILTER (WHERE r.file IS NOT NULL)"
+                " FROM inputs i LEFT JOIN refused r USING (file) GROUP BY ALL ORDER BY 1"
             ).fetchall()
     rows = [{"file": file, "reader": reader, "refused": list(refused or [])} for file, reader, refused in files]
     return {"path": str(path), "runs": runs, "files": rows, "not_opened": dict(scanned.skipped)}

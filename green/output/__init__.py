@@ -6,10 +6,10 @@ become a terminal command, a workflow annotation, a table cell, HTML or a mentio
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from green.policy.judge import Verdict
 
@@ -40,3 +40,15 @@ def worst_first(verdicts: Iterable[Verdict]) -> list[Verdict]:
 def counted(summary: dict[str, int]) -> str:
     """Write how many verdicts of each sort there are."""
     return ", ".join(f"{number} {name}" for name, number in summary.items() if number) or "no verdict"
+
+
+def collapsed(rejected: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Put neighbouring rejects of one file, reason and detail into one row, from its first line on."""
+    rows: list[dict[str, Any]] = []
+    for one in rejected:
+        same = rows and all(rows[-1][key] == one[key] for key in ("file", "reason", "detail"))
+        if same and one["line"] is not None and rows[-1]["line"] is not None:
+            rows[-1]["lines"] += one.get("lines") or 1
+        else:
+            rows.append({**one, "lines": one.get("lines") or 1})
+    return rows

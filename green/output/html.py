@@ -91,27 +91,29 @@ def _aside(page: Page) -> str:
 
 
 def _verdicts(page: Page) -> str:
-    verdicts = page.record["verdicts"]
+    verdicts, summary = page.record["verdicts"], page.record["summary"]
     parts = []
     for sort in WORST_FIRST[:-1]:
         found = [one for one in verdicts if one["verdict"] == sort]
         if not found:
             continue
         cards = [_card(one) for one in found[: page.most_rows]]
-        parts.append(f"<h3>{badge(sort)} {len(found):,}</h3>\n<div class='cards'>{''.join(cards[:MOST_CARDS])}</div>\n")
+        parts.append(
+            f"<h3>{badge(sort)} {summary[sort]:,}</h3>\n<div class='cards'>{''.join(cards[:MOST_CARDS])}</div>\n"
+        )
         if rest := cards[MOST_CARDS:]:
-            left = len(found) - len(cards)
+            left = summary[sort] - len(cards)
             more = f'<p class="more">… and {left:,} more in verdicts.json.</p>' if left else ""
             body = f"<div class='cards'>{''.join(rest)}</div>{more}"
-            parts.append(fold(f"{len(found) - MOST_CARDS:,} more {badge(sort)}", body))
+            parts.append(fold(f"{summary[sort] - MOST_CARDS:,} more {badge(sort)}", body))
     if not parts:
         parts.append('<p class="calm">Nothing needs attention.</p>')
     passed = [one for one in verdicts if one["verdict"] == "pass"]
     if passed:
         rows = ([safe(one["policy"]), safe(one["subject"]), safe(one["message"])] for one in passed[: page.most_rows])
         columns = ("Policy", "Subject", "What was found")
-        body = table("Passing verdicts", columns, rows, more=len(passed) - page.most_rows)
-        parts.append(fold(f"{len(passed):,} {badge('pass')}", body))
+        body = table("Passing verdicts", columns, rows, more=summary["pass"] - page.most_rows)
+        parts.append(fold(f"{summary['pass']:,} {badge('pass')}", body))
     return "".join(parts)
 
 

@@ -67,7 +67,7 @@ class Page:
     """Everything that the page says."""
 
     title: str
-    record: Row  # of verdicts.json
+    record: Row  # of verdicts.json; its summary counts also the verdicts that are left out here
     most_rows: int
     budgets: list[Budget]
     total: Group

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from green.explain.formulas import formulas
-from green.output import charts
+from green.output import charts, collapsed
 from green.output.markup import drawing, figure, fold, known, name, safe, shown, table
 from green.reasons import reason
 
@@ -81,7 +81,7 @@ def parts(page: Page) -> str:
     ranked = sorted(page.projects, key=lambda one: -((one.operational.value or 0) + (one.embodied.value or 0)))
     keys = [("op", "operational (electricity × grid intensity)"), ("emb", "embodied (share of the hardware)")]
     if any(one.unknown for one in ranked[:MOST_DRAWN]):
-        keys.append(("unknown", "of unknown runs, and of no known length"))
+        keys.append(("unknown", "unknown runs, of no known length"))
     picture = drawing(charts.stacked(ranked[:MOST_DRAWN]), "Known emissions of each project, by origin", keys)
     return picture or '<p class="calm">No emissions are known yet.</p>'
 
@@ -111,6 +111,7 @@ def quality(page: Page) -> str:
 def _rejects(page: Page) -> str:
     if not page.rejects:
         return '<p class="calm">Every line of every log was read.</p>'
+    rejects = collapsed(page.rejects)
     rows = (
         [
             f"<code>{safe(one['file'])}{'' if one['line'] is None else ':' + str(one['line'])}</code>",
@@ -118,9 +119,9 @@ def _rejects(page: Page) -> str:
             f"<code>{safe(one['reason'])}</code><small>{safe(reason(one['reason']).meaning)}</small>",
             safe(one["detail"]),
         ]
-        for one in page.rejects[: page.most_rows]
+        for one in rejects[: page.most_rows]
     )
-    more = len(page.rejects) - page.most_rows
+    more = len(rejects) - page.most_rows
     return table("What was not read", ("File and line", "Lines", "Reason", "Detail"), rows, numbers=(1,), more=more)
 
 

@@ -21,6 +21,7 @@ MOST_LABEL_CHARS, LABEL_HEAD_CHARS, LABEL_TAIL_CHARS = 24, 14, 9
 _SMALL_PX, _CAPITAL_PX, _BROAD_PX, _WIDE_PX = 7.4, 8.8, 11.8, 12.5  # of a character, in text of 12 px
 _ROUND = (1, 2, 5, 10)
 _MOST_TICKS = 5
+_SHORTEST_PX = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +105,11 @@ def bar(color: str, row: int, x: float, to_x: float) -> str:
 
 
 def whisker(row: int, at: Scale, low: float, high: float | None) -> str:
-    """Draw an interval; one without an upper bound leaves the picture as an arrow."""
+    """Draw an interval; one without an upper bound points out of the scale, one that is too short is left out."""
     y, first = middle(row), at.x(low)
     last = at.right_px if high is None else at.x(high)
+    if high is not None and last - first < _SHORTEST_PX:  # two ends on one spot would hide the bar
+        return ""
     ends = line("whisker", first, y, last, y) + line("whisker", first, y - 4, first, y + 4)
     if high is None:
         return ends + line("whisker", last - 5, y - 4, last, y) + line("whisker", last - 5, y + 4, last, y)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from green.output import WORST_FIRST, counted, plain
+from green.output import WORST_FIRST, collapsed, counted, plain
 from green.output.json import record_of
 
 if TYPE_CHECKING:
@@ -67,18 +67,6 @@ def _rejected(rejected: Sequence[dict[str, Any]] | int, most: int | None) -> lis
     if len(shown) < len(rows):
         shown.append(f"  and {len(rows) - len(shown)} more: see results/rejects.parquet")
     return ["Rejected:", *shown] if shown else []
-
-
-def collapsed(rejected: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Put neighbouring rejects of one file, reason and detail into one row, from its first line on."""
-    rows: list[dict[str, Any]] = []
-    for one in rejected:
-        same = rows and all(rows[-1][key] == one[key] for key in ("file", "reason", "detail"))
-        if same and one["line"] is not None:
-            rows[-1]["lines"] += one.get("lines") or 1
-        else:
-            rows.append({**one, "lines": one.get("lines") or 1})
-    return rows
 
 
 def _lines(verdict: dict[str, Any]) -> list[str]:
