@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -107,9 +108,10 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:  # the reader of our output went away: nothing is wrong with us
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 -- usage errors have no common public base; all else is our bug, shown whole
         if not hasattr(error, "format_message"):
-            raise
+            traceback.print_exc()
+            sys.exit(BUG_EXIT)  # Python's own 1 would read as a broken policy
         print(f"error: {error.format_message()}\nmend: see `green --help`", file=sys.stderr)  # noqa: T201 -- as above
         code = USAGE_EXIT
     sys.exit(code if isinstance(code, int) else 0)
