@@ -82,9 +82,10 @@ def _log(shard: Shard, source: str, name: str, local: tzinfo | None, seen: dict[
         _input(shard, source, name, None)
         _reject(shard, source, shown, None, "COMPRESSED", "compressed logs are not read yet: unpack it")
         return None
-    digest = _digest(shard.logs / name)[0]
+    known = _digest(shard.logs / name)  # once: a large log is not hashed again for its row of inputs
+    digest = known[0]
     if (first := seen.setdefault(digest, shown)) != shown and digest:
-        _input(shard, source, name, None)
+        _input(shard, source, name, None, known=known)
         _reject(shard, source, shown, None, "DUPLICATE_INPUT", f"the same bytes as {first}, which counts")
         return None
     try:
@@ -98,7 +99,7 @@ def _log(shard: Shard, source: str, name: str, local: tzinfo | None, seen: dict[
     log = Log(path, shown, text, encoding, local or UTC, local is None)
     reader = recognise(log, shard.readers) if head else None
     if reader is None:
-        _input(shard, source, name, None)
+        _input(shard, source, name, None, known=known)
         reason = "EMPTY" if not head else "BINARY" if "\0" in text else "NOT_RECOGNISED"
         detail = {
             "EMPTY": "nothing in the file",
@@ -119,6 +120,7 @@ def _log(shard: Shard, source: str, name: str, local: tzinfo | None, seen: dict[
         source,
         name,
         reader.name,
+        known=known,
         has_readings=any(s.samples for s in sink.all_series) or bool(sink.statements),
     )
     return LogRead(shown, sink, reader.holds_many)
@@ -144,9 +146,17 @@ def _digest(path: Path) -> tuple[str, int]:
         return "", 0
 
 
-def _input(shard: Shard, source: str, name: str, reader: str | None, *, has_readings: bool = False) -> None:
+def _input(
+    shard: Shard,
+    source: str,
+    name: str,
+    reader: str | None,
+    *,
+    known: tuple[str, int] | None = None,
+    has_readings: bool = False,
+) -> None:
     """Add a file to the inputs; one that cannot be opened has a row of `rejects` instead."""
-    digest, size = _digest(shard.logs / name)
+    digest, size = known or _digest(shard.logs / name)
     if digest:
         shard.rows.add(
             "inputs",
