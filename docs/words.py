@@ -26,6 +26,7 @@ UNIT_OF_NAME = {  # what a name does not end with its unit; a name that is in ne
     "known_sum": "as its part",
     "finite": "as x",
     "exact": "as x",
+    "as_double": "as x",
 }
 # What each key of a record means. A key of green/model.py that is not here is refused.
 MEANING = {

@@ -34,12 +34,12 @@ FROM runs ORDER BY emissions_kgco2e DESC NULLS LAST, energy_kwh DESC NULLS LAST,
 _TOTALS = """
     count(*) AS runs,
     count(*) FILTER (WHERE emissions_kgco2e IS NULL) AS runs_unknown,
-    CAST(sum(energy_kwh) AS DOUBLE) AS known_energy_kwh,
-    CAST(sum(operational_kgco2e) AS DOUBLE) AS known_operational_kgco2e,
-    CAST(sum(embodied_kgco2e) AS DOUBLE) AS known_embodied_kgco2e,
-    CAST(known_sum(emissions_kgco2e) AS DOUBLE) AS emissions_kgco2e,
-    CAST(known_sum(emissions_kgco2e_low) AS DOUBLE) AS emissions_kgco2e_low,
-    CAST(known_sum(emissions_kgco2e_high) AS DOUBLE) AS emissions_kgco2e_high
+    as_double(sum(energy_kwh)) AS known_energy_kwh,
+    as_double(sum(operational_kgco2e)) AS known_operational_kgco2e,
+    as_double(sum(embodied_kgco2e)) AS known_embodied_kgco2e,
+    as_double(known_sum(emissions_kgco2e)) AS emissions_kgco2e,
+    as_double(known_sum(emissions_kgco2e_low)) AS emissions_kgco2e_low,
+    as_double(known_sum(emissions_kgco2e_high)) AS emissions_kgco2e_high
 FROM current_run WHERE is_counted AND status IS DISTINCT FROM 'planned'
 """
 _MONTHS = f"""

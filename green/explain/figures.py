@@ -96,7 +96,7 @@ def _energy(facts: Facts, name: str, said: Triple) -> Row:
     pue = inputs.pue(facts)
     low, high = (pue["value"] if pue[end] is None else pue[end] for end in ("low", "high"))
     inner, outer = (high, low) if is_it else (low, high)  # dividing by the PUE turns its interval round
-    total = "CAST(known_sum(exact({}(CAST({} AS DOUBLE), basis, {}))) AS DOUBLE)"
+    total = "as_double(known_sum(exact({}(as_double({}), basis, {}))))"
     part = f"(SELECT {total} FROM energy WHERE seq = $seq AND {{}})"
     found = rows(
         facts.con,
@@ -111,7 +111,7 @@ def _energy(facts: Facts, name: str, said: Triple) -> Row:
     counted = [row for row in facts.answers if row["is_counted"] and row["energy_kwh"] is not None]
     terms = rows(
         facts.con,
-        f"SELECT energy_kwh, basis, {macro}(CAST(energy_kwh AS DOUBLE), basis, $pue) AS result"
+        f"SELECT energy_kwh, basis, {macro}(as_double(energy_kwh), basis, $pue) AS result"
         f" FROM energy WHERE seq = $seq AND {_LIT} ORDER BY answer",
         seq=facts.run["seq"],
         pue=pue["value"],
@@ -155,7 +155,7 @@ def _embodied(facts: Facts, _name: str, said: Triple) -> Row:
     """The share of each device, summed; unknown where one of them is."""
     devices = [inputs.device(facts, row) for row in facts.devices]
     names = ("embodied_kgco2e", "embodied_low_kgco2e", "embodied_high_kgco2e")
-    sums = ", ".join(f"CAST(known_sum({name}) AS DOUBLE) AS {end}" for end, name in zip(ENDS, names, strict=True))
+    sums = ", ".join(f"as_double(known_sum({name})) AS {end}" for end, name in zip(ENDS, names, strict=True))
     found = rows(facts.con, f"SELECT {sums} FROM embodied WHERE seq = $seq", seq=facts.run["seq"])[0]
     record = _formula("embodied_kgco2e")
     record["terms"] = [

@@ -87,12 +87,12 @@ drawn AS (
         e.from_at,
         e.to_at,
         s.series_zone,
-        known_sum(exact(it_energy_kwh(cast(e.energy_kwh AS DOUBLE), e.basis, s.pue))) AS it,
-        known_sum(exact(it_energy_kwh(cast(e.energy_low_kwh AS DOUBLE), e.basis, s.pue_high))) AS it_low,
-        known_sum(exact(it_energy_kwh(cast(e.energy_high_kwh AS DOUBLE), e.basis, s.pue_low))) AS it_high,
-        known_sum(exact(facility_energy_kwh(cast(e.energy_kwh AS DOUBLE), e.basis, s.pue))) AS facility,
-        known_sum(exact(facility_energy_kwh(cast(e.energy_low_kwh AS DOUBLE), e.basis, s.pue_low))) AS facility_low,
-        known_sum(exact(facility_energy_kwh(cast(e.energy_high_kwh AS DOUBLE), e.basis, s.pue_high))) AS facility_high
+        known_sum(exact(it_energy_kwh(as_double(e.energy_kwh), e.basis, s.pue))) AS it,
+        known_sum(exact(it_energy_kwh(as_double(e.energy_low_kwh), e.basis, s.pue_high))) AS it_low,
+        known_sum(exact(it_energy_kwh(as_double(e.energy_high_kwh), e.basis, s.pue_low))) AS it_high,
+        known_sum(exact(facility_energy_kwh(as_double(e.energy_kwh), e.basis, s.pue))) AS facility,
+        known_sum(exact(facility_energy_kwh(as_double(e.energy_low_kwh), e.basis, s.pue_low))) AS facility_low,
+        known_sum(exact(facility_energy_kwh(as_double(e.energy_high_kwh), e.basis, s.pue_high))) AS facility_high
     FROM energy AS e
     INNER JOIN settings AS s ON e.run_id = s.run_id
     -- a device without any reading has no energy of its own: what it may have drawn is in the high end
@@ -106,10 +106,10 @@ drawn AS (
         s.series_zone,
         0,
         0,
-        known_sum(exact(it_energy_kwh(cast(e.energy_high_kwh AS DOUBLE), e.basis, s.pue_low))),
+        known_sum(exact(it_energy_kwh(as_double(e.energy_high_kwh), e.basis, s.pue_low))),
         0,
         0,
-        known_sum(exact(facility_energy_kwh(cast(e.energy_high_kwh AS DOUBLE), e.basis, s.pue_high)))
+        known_sum(exact(facility_energy_kwh(as_double(e.energy_high_kwh), e.basis, s.pue_high)))
     FROM energy AS e
     INNER JOIN settings AS s ON e.run_id = s.run_id
     WHERE e.is_counted AND e.energy_kwh IS NULL AND coalesce(e.method, 'sampled') IN ('sampled', 'counter')
@@ -194,9 +194,9 @@ yearly AS (
 priced AS (
     SELECT
         p.run_id,
-        cast(p.facility AS DOUBLE) * p.part AS facility,
-        cast(p.facility_low AS DOUBLE) * p.part AS facility_low,
-        cast(p.facility_high AS DOUBLE) * p.part AS facility_high,
+        as_double(p.facility) * p.part AS facility,
+        as_double(p.facility_low) * p.part AS facility_low,
+        as_double(p.facility_high) * p.part AS facility_high,
         coalesce(o.intensity_gco2e_per_kwh, h.intensity_gco2e_per_kwh, g.value) AS i,
         coalesce(
             o.intensity_low_gco2e_per_kwh, o.intensity_gco2e_per_kwh, h.intensity_gco2e_per_kwh, g.low
@@ -247,8 +247,8 @@ making AS (
         END) FILTER (WHERE is_counted AND energy_kwh IS NOT NULL) AS worst,
         -- DECIMAL sums: a sum of DOUBLE would depend on the order of rows
         coverage_ratio(
-            cast(sum(exact(covered_s)) FILTER (WHERE is_counted) AS DOUBLE),
-            cast(sum(exact(uncovered_s)) FILTER (WHERE is_counted) AS DOUBLE)
+            as_double(sum(exact(covered_s)) FILTER (WHERE is_counted)),
+            as_double(sum(exact(uncovered_s)) FILTER (WHERE is_counted))
         ) AS coverage,
         list_sort(list_distinct(flatten(list(covers) FILTER (WHERE is_counted AND energy_kwh IS NOT NULL)))) AS parts,
         list_sort(list_distinct(flatten(list(factor_ids) FILTER (WHERE is_counted)))) AS factor_ids,
@@ -283,7 +283,7 @@ hours AS (
         d.run_id,
         coalesce(
             any_value(o.device_hours_h),
-            cast(sum(exact(d.count * d.share)) AS DOUBLE) * any_value(o.duration_s) / 3600.0
+            as_double(sum(exact(d.count * d.share))) * any_value(o.duration_s) / 3600.0
         ) AS hours_h,
         list_sort(list_distinct(list(d.name) FILTER (WHERE d.name IS NOT NULL))) AS hardware
     FROM device AS d
@@ -308,12 +308,12 @@ total AS (
         p.low AS op_low,
         p.high AS op_high,
         p.factor_age_y,
-        exact(finite(operational_kgco2e(cast(u.facility AS DOUBLE), o.market_gco2e_per_kwh))) AS mkt,
+        exact(finite(operational_kgco2e(as_double(u.facility), o.market_gco2e_per_kwh))) AS mkt,
         exact(finite(operational_kgco2e(
-            cast(u.facility_low AS DOUBLE), coalesce(o.market_low_gco2e_per_kwh, o.market_gco2e_per_kwh)
+            as_double(u.facility_low), coalesce(o.market_low_gco2e_per_kwh, o.market_gco2e_per_kwh)
         ))) AS mkt_low,
         exact(finite(operational_kgco2e(
-            cast(u.facility_high AS DOUBLE), coalesce(o.market_high_gco2e_per_kwh, o.market_gco2e_per_kwh)
+            as_double(u.facility_high), coalesce(o.market_high_gco2e_per_kwh, o.market_gco2e_per_kwh)
         ))) AS mkt_high,
         b.value AS em,
         b.low AS em_low,
@@ -353,8 +353,8 @@ implied AS (
     SELECT
         run_id,
         unnest([
-            cast(op AS DOUBLE) * 1000 / nullif(cast(fe AS DOUBLE), 0),
-            reported_kgco2e * 1000 / nullif(cast(it AS DOUBLE), 0)
+            as_double(op) * 1000 / nullif(as_double(fe), 0),
+            reported_kgco2e * 1000 / nullif(as_double(it), 0)
         ]) AS g,
         region_low,
         region_high
@@ -396,7 +396,7 @@ SELECT
     t.fe AS facility_energy_kwh,
     t.fe_low AS facility_energy_kwh_low,
     t.fe_high AS facility_energy_kwh_high,
-    finite(cast(t.op AS DOUBLE) * 1000 / nullif(cast(t.fe AS DOUBLE), 0)) AS intensity_gco2e_per_kwh,
+    finite(as_double(t.op) * 1000 / nullif(as_double(t.fe), 0)) AS intensity_gco2e_per_kwh,
     t.factor_age_y,
     CASE WHEN t.fe IS NOT NULL THEN t.op END AS operational_kgco2e,
     CASE WHEN t.fe IS NOT NULL THEN t.op_low END AS operational_kgco2e_low,
@@ -410,26 +410,26 @@ SELECT
     CASE WHEN t.fe IS NOT NULL THEN emissions_kgco2e(t.op, t.em) END AS emissions_kgco2e,
     CASE WHEN t.fe IS NOT NULL THEN emissions_kgco2e(t.op_low, t.em_low) END AS emissions_kgco2e_low,
     CASE WHEN t.fe IS NOT NULL THEN emissions_kgco2e(t.op_high, t.em_high) END AS emissions_kgco2e_high,
-    exact(finite(water_onsite_l(cast(t.it AS DOUBLE), t.wue_l_per_kwh))) AS water_onsite_l,
-    exact(finite(water_onsite_l(cast(t.it_low AS DOUBLE), coalesce(t.wue_low_l_per_kwh, t.wue_l_per_kwh))))
+    exact(finite(water_onsite_l(as_double(t.it), t.wue_l_per_kwh))) AS water_onsite_l,
+    exact(finite(water_onsite_l(as_double(t.it_low), coalesce(t.wue_low_l_per_kwh, t.wue_l_per_kwh))))
         AS water_onsite_l_low,
-    exact(finite(water_onsite_l(cast(t.it_high AS DOUBLE), coalesce(t.wue_high_l_per_kwh, t.wue_l_per_kwh))))
+    exact(finite(water_onsite_l(as_double(t.it_high), coalesce(t.wue_high_l_per_kwh, t.wue_l_per_kwh))))
         AS water_onsite_l_high,
-    exact(finite(water_offsite_l(cast(t.fe AS DOUBLE), t.ewif_l_per_kwh))) AS water_offsite_l,
-    exact(finite(water_offsite_l(cast(t.fe_low AS DOUBLE), coalesce(t.ewif_low_l_per_kwh, t.ewif_l_per_kwh))))
+    exact(finite(water_offsite_l(as_double(t.fe), t.ewif_l_per_kwh))) AS water_offsite_l,
+    exact(finite(water_offsite_l(as_double(t.fe_low), coalesce(t.ewif_low_l_per_kwh, t.ewif_l_per_kwh))))
         AS water_offsite_l_low,
-    exact(finite(water_offsite_l(cast(t.fe_high AS DOUBLE), coalesce(t.ewif_high_l_per_kwh, t.ewif_l_per_kwh))))
+    exact(finite(water_offsite_l(as_double(t.fe_high), coalesce(t.ewif_high_l_per_kwh, t.ewif_l_per_kwh))))
         AS water_offsite_l_high,
     water_onsite_l + water_offsite_l AS water_l,
     water_onsite_l_low + water_offsite_l_low AS water_l_low,
     water_onsite_l_high + water_offsite_l_high AS water_l_high,
-    exact(finite(cost_usd(t.hours_h, t.device_hour_usd, cast(t.fe AS DOUBLE), t.tariff_usd_per_kwh))) AS cost_usd,
+    exact(finite(cost_usd(t.hours_h, t.device_hour_usd, as_double(t.fe), t.tariff_usd_per_kwh))) AS cost_usd,
     exact(finite(cost_usd(
-        t.hours_h, coalesce(t.device_hour_low_usd, t.device_hour_usd), cast(t.fe_low AS DOUBLE),
+        t.hours_h, coalesce(t.device_hour_low_usd, t.device_hour_usd), as_double(t.fe_low),
         coalesce(t.tariff_low_usd_per_kwh, t.tariff_usd_per_kwh)
     ))) AS cost_usd_low,
     exact(finite(cost_usd(
-        t.hours_h, coalesce(t.device_hour_high_usd, t.device_hour_usd), cast(t.fe_high AS DOUBLE),
+        t.hours_h, coalesce(t.device_hour_high_usd, t.device_hour_usd), as_double(t.fe_high),
         coalesce(t.tariff_high_usd_per_kwh, t.tariff_usd_per_kwh)
     ))) AS cost_usd_high,
     t.coverage AS coverage_ratio,
@@ -475,9 +475,9 @@ SELECT
         -- a figure that does not follow from the energy and the factor stated beside it
         CASE
             WHEN t.intensity_gco2e_per_kwh IS NOT NULL
-                AND abs(t.reported_kgco2e - cast(t.op AS DOUBLE)) > 0.05 * cast(t.op AS DOUBLE)
-                AND abs(t.reported_kgco2e - cast(t.op + coalesce(t.em, 0) AS DOUBLE))
-                > 0.05 * cast(t.op + coalesce(t.em, 0) AS DOUBLE)
+                AND abs(t.reported_kgco2e - as_double(t.op)) > 0.05 * as_double(t.op)
+                AND abs(t.reported_kgco2e - as_double(t.op + coalesce(t.em, 0)))
+                > 0.05 * as_double(t.op + coalesce(t.em, 0))
                 THEN 'REPORTED_DISAGREES'
         END
     ], LAMBDA x: x IS NOT NULL)))) AS flags,
