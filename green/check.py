@@ -11,6 +11,7 @@ from green.audit import ledger, store
 from green.policy.compile import compile_policy
 from green.policy.facts import FACT
 from green.policy.judge import Judgement, judge, moment_of
+from green.policy.recall import judge_again
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +38,7 @@ def facts(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("CREATE TEMP TABLE unit AS SELECT run_id, unit, amount FROM run_units")
 
 
-def check(
+def check(  # noqa: PLR0913 -- what a check depends on, each by name
     published: Path,
     policies: PolicySet,
     *,
@@ -45,46 +46,65 @@ def check(
     no_history: bool = False,
     commit: bool = True,
     actor: str | None = None,
+    memory: Path | None = None,
 ) -> Checked:
-    """Judge the runs of a store; with `commit`, record the check in its ledger."""
+    """Judge the runs of a store; with `commit`, record the check in its ledger.
+
+    With a file as `memory`, lines of passes are taken from the last check (green.policy.recall).
+    """
     if not commit:
         with store.reader(published) as con:
             facts(con)
             return Checked(judge(con, policies, as_of=as_of, no_history=no_history), None)
-    store.reader(published).close()  # a missing or foreign store is an error before anything is written
+    if not published.exists():
+        store.reader(published)  # says so: nothing was measured here
     found: list[Judgement] = []
 
     def fill(con: duckdb.DuckDBPyConnection) -> None:
+        store.check_version(con, published)
         facts(con)
-        found.append(judge(con, policies, as_of=as_of, no_history=no_history))
-        audit.propose(con, _events(con, policies, found[0], no_history=no_history))
+        before = _before(con)
+        if memory is None:
+            found.append(judge(con, policies, as_of=as_of, no_history=no_history))
+        else:
+            found.append(judge_again(con, policies, as_of=as_of, memory=memory, apart=before))
+        audit.propose(con, _events(con, policies, found[0], before, no_history=no_history))
 
     receipt = audit.commit(store.Paths(published), fill, actor=actor)
     return Checked(found[0], receipt.head)
 
 
+def _before(con: duckdb.DuckDBPyConnection) -> set[tuple[str, str]]:
+    """Return the (policy, subject) whose newest verdict in the store is no pass."""
+    query = "SELECT policy_id, subject FROM newest_verdict WHERE verdict NOT IN (SELECT unnest($silent))"
+    return set(con.execute(query, {"silent": list(SILENT)}).fetchall())
+
+
 def _events(
-    con: duckdb.DuckDBPyConnection, policies: PolicySet, judgement: Judgement, *, no_history: bool
+    con: duckdb.DuckDBPyConnection,
+    policies: PolicySet,
+    judgement: Judgement,
+    before: set[tuple[str, str]],
+    *,
+    no_history: bool,
 ) -> list[audit.Event]:
-    """Return the events of a check: policies, verdicts that changed or were resolved, and the check itself."""
+    """Return the events of a check: policies, verdicts that changed or were resolved, and the check itself.
+
+    The judgement holds every verdict that is no pass, and those of `before`.
+    """
     moment = moment_of(con, judgement.as_of or "latest", no_history=no_history)
     events = [
         ("policy", loaded.policy.id, _policy(loaded, compile_policy(loaded, moment))) for loaded in policies.policies
     ]
-    before: dict[tuple[str, str], str] = {
-        (policy, subject): verdict
-        for policy, subject, verdict in con.execute("SELECT policy_id, subject, verdict FROM newest_verdict").fetchall()
-    }
     now = {(one.policy, one.subject): one for one in judgement.verdicts}
     budgets = {loaded.policy.id for loaded in policies.policies if loaded.policy.kind == "budget"}
     for key, verdict in now.items():
         # a budget's state is recorded while it holds, too: `budget_status` tells how much is left
-        if key[0] in budgets or verdict.verdict not in SILENT or before.get(key, "pass") not in SILENT:
+        if key[0] in budgets or verdict.verdict not in SILENT or key in before:
             events.append(("verdict", f"{key[0]} {key[1]}", _verdict(verdict.record())))
-    for key, verdict_before in before.items():
-        if key not in now and verdict_before not in SILENT:
-            gone = {"policy": key[0], "subject": key[1], "verdict": "not_applicable"}
-            events.append(("verdict", f"{key[0]} {key[1]}", ledger.canonical(gone)))
+    for policy, subject in sorted(before - now.keys()):
+        gone = {"policy": policy, "subject": subject, "verdict": "not_applicable"}
+        events.append(("verdict", f"{policy} {subject}", ledger.canonical(gone)))
     body = {
         "as_of": judgement.as_of,
         "digest": judgement.digest,

@@ -150,7 +150,7 @@ def write_index(found: Scan, folder: Path, *, shards: int, allow_empty: bool = F
         parts.setdefault(shard_of(source, shards), {})[source] = found.sources[source]
     names = sorted(parts)
     for name in names:
-        write_text(folder / f"{name}.json", json.dumps(parts[name], indent=0) + "\n")
+        write_text(folder / f"{name}.json", json.dumps(parts[name]) + "\n")  # an indent would take the slow encoder
     keep = {f"{name}.json" for name in names}
     for stale in sorted(folder.glob("*.json")) if folder.is_dir() else []:
         if stale.name not in keep:

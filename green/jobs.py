@@ -1,7 +1,7 @@
 """The stages as jobs of the pipeline: each takes what the main process left, loads what it needs, and no more.
 
 Seven short processes do one changed log, so that what a job imports is most of what it costs: nothing
-here needs the command line, and only `ingest` and `report` the model of the configuration.
+here needs the command line, and only `ingest` the model of the configuration.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 import sys
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from green import pipeline
@@ -113,6 +114,7 @@ def _check(_: str) -> None:
         load(Path(needs.policies), shown="policies"),
         as_of=pipeline.planned_as_of(),
         actor=needs.actor,
+        memory=RESULTS / "cache" / "verdicts.parquet",
     )
     write_text(RESULTS / "verdicts.json", as_json.render(checked.judgement))
     write_text(RESULTS / "verdicts.md", markdown.render(checked.judgement))
@@ -122,8 +124,8 @@ def _check(_: str) -> None:
 def _report(_: str) -> None:
     from green.report import write  # noqa: PLC0415 -- likewise
 
-    config = pipeline.left()
-    write(Path(config.store), RESULTS, RESULTS / "report.html", config.report)
+    needs = pipeline.needs()
+    write(Path(needs.store), RESULTS, RESULTS / "report.html", SimpleNamespace(**needs.report))
 
 
 JOBS: dict[str, Callable[[str], None]] = {

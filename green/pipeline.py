@@ -48,6 +48,7 @@ class Needs:
     factors: list[str]
     series: list[str]
     settings: dict[str, dict[str, Any]]
+    report: dict[str, Any]
     config_sha256: str
 
 
@@ -109,6 +110,7 @@ def _needs(config: Config) -> Needs:
         factors=list(config.factors),
         series=list(config.emissions.series),
         settings=stages.settings_of(config),
+        report=config.report.model_dump(mode="json"),
         config_sha256=config_digest(config),
     )
 
@@ -122,9 +124,7 @@ def plan(config: Config, *, main: bool) -> Plan:
         index.write_text(shards_file, "".join(f"{shard}\n" for shard in shards))
         for name, text in settings(config).items():
             index.write_text(INDEX / f"{name}.settings", text)
-        index.write_text(
-            INDEX / "sources.txt", json.dumps(sorted(map(index.printable, found.sources)), indent=0) + "\n"
-        )
+        index.write_text(INDEX / "sources.txt", json.dumps(sorted(map(index.printable, found.sources))) + "\n")
         index.write_text(INDEX / "store", _identity(config) + "\n")
     shards = shards_file.read_text(encoding="utf-8").split()
     return Plan(shards, list(config.factors), list(config.emissions.series), _policies(config))

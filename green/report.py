@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from green import units
 from green.audit import store as audit
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from green.config import ReportSettings
 
 _SORT = re.compile(rb'"verdict":("[a-z_]+")')  # in JSON, a string that looks like this has its marks escaped
+_PASS = b'"pass"'
+_PASSES = b'"verdict":' + _PASS
 _REASONS = {metric.column: metric.reasons for metric in METRICS.values()}
 _SHOWN = ("energy_kwh", "facility_energy_kwh", "operational_kgco2e", "embodied_kgco2e", "emissions_kgco2e")
 _RUNS = f"""
@@ -63,14 +64,26 @@ ORDER BY l.seq DESC LIMIT 1
 """
 
 
-def write(store: Path, results: Path, out: Path, settings: ReportSettings) -> None:
+class Look(Protocol):
+    """How the page looks; `report:` of the configuration, or what a job was left of it."""
+
+    @property
+    def title(self) -> str:
+        """The heading of the page."""
+
+    @property
+    def most_runs(self) -> int:
+        """How many runs, verdicts of a sort, and factors are listed at most."""
+
+
+def write(store: Path, results: Path, out: Path, settings: Look) -> None:
     """Write the page atomically; the same store and verdicts give the same bytes."""
     from green.output import html  # noqa: PLC0415 -- what only asks for rejects draws nothing
 
     write_text(out, html.render(page(store, results, settings)))
 
 
-def page(store: Path, results: Path, settings: ReportSettings) -> Page:
+def page(store: Path, results: Path, settings: Look) -> Page:
     """Gather the page: sums are taken by the store, and no more rows leave it than are shown."""
     most = settings.most_runs
     with audit.reader(store) as con:
@@ -98,7 +111,7 @@ def page(store: Path, results: Path, settings: ReportSettings) -> Page:
 
 def rejected(results: Path) -> list[Row]:
     """Return what was not read: file, line, lines, reason, detail, run_id; a file as a whole has no line."""
-    import duckdb  # noqa: PLC0415 -- 120 ms, only where the file is opened
+    from green.engine import duckdb  # noqa: PLC0415 -- 120 ms, only where the file is opened
 
     file = results / "rejects.parquet"
     if not file.exists():
@@ -134,6 +147,8 @@ def _part(raw: bytes, most: int, budgets: Iterable[str]) -> bytes:
     wanted = tuple(f'{{"policy":{json.dumps(name)},'.encode() for name in budgets)
     kept, seen = [], Counter[bytes]()
     for line in lines.split(b",\n"):  # no string of JSON breaks a line
+        if seen[_PASS] >= most and _PASSES in line and not line.startswith(wanted):
+            continue  # most lines are of this sort
         sort = _SORT.search(line)
         if sort is None:
             return b""

@@ -65,6 +65,8 @@ COLUMNS: dict[str, Mapping[str, str]] = {
     **{name: stage.gives for name, stage in STAGES.items()},
 }
 
+FACTORS = Path("cache", "factors")  # below results: the factor tables as read, once for all jobs
+
 
 def settings_of(config: Config) -> dict[str, dict[str, Any]]:
     """Return the settings of each stage, in the units that its SQL names."""
@@ -78,7 +80,7 @@ def settings_of(config: Config) -> dict[str, dict[str, Any]]:
 
 def connect(spill: Path | None = None, *, threads: int = 1) -> duckdb.DuckDBPyConnection:
     """Open a database in memory with the formulas; spills below `spill` where memory is short."""
-    import duckdb  # noqa: PLC0415 -- 120 ms, only where data is moved
+    from green.engine import duckdb  # noqa: PLC0415 -- 120 ms, only where data is moved
 
     options: dict[str, Any] = {"threads": threads, "enable_external_access": True}
     if spill is not None:
@@ -117,7 +119,7 @@ def files_of(table: str, results: Path, shards: Sequence[str]) -> list[Path]:
 def bind_series(con: duckdb.DuckDBPyConnection, files: Sequence[str]) -> None:
     """Load hourly intensity from CSV files: zone, hour_at, intensity_gco2e_per_kwh."""
     con.execute("CREATE TEMP TABLE series (zone VARCHAR, hour_at TIMESTAMPTZ, intensity_gco2e_per_kwh DOUBLE)")
-    import duckdb  # noqa: PLC0415 -- as above
+    from green.engine import duckdb  # noqa: PLC0415 -- as above
 
     for file in files:
         try:
@@ -154,7 +156,7 @@ def run(  # noqa: PLR0913 -- one argument an input of the rule
     with connect(out.parent) as con:
         for table in stage.reads:
             if table == "factor":
-                factors.load(con, [Path(file) for file in factor_files])
+                factors.load(con, [Path(file) for file in factor_files], cache=results / FACTORS)
             elif table == "series":
                 bind_series(con, series_files)
             else:
@@ -200,7 +202,7 @@ def _copy_slices(con: duckdb.DuckDBPyConnection, stage: Stage, out: Path, settin
 
 
 def _copy_sorted(con: duckdb.DuckDBPyConnection, stage: Stage, out: Path, settings: Mapping[str, Any]) -> None:
-    import duckdb  # noqa: PLC0415 -- as above
+    from green.engine import duckdb  # noqa: PLC0415 -- as above
 
     try:
         _copy(con, stage, out, settings)

@@ -78,8 +78,8 @@ def _new(con: duckdb.DuckDBPyConnection, out: Path) -> int:
     return int(row[0]) if row else 0
 
 
-def _write(paths: store.Paths, pending: Path, temp: Path, actor: str) -> None:
-    """Append pending events and their projections in one transaction."""
+def _write(paths: store.Paths, pending: Path, temp: Path, actor: str) -> tuple[int, str]:
+    """Append pending events and their projections in one transaction; return number and hash of the newest."""
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     with store.connect(paths.work, read_only=False) as con:
         con.execute("BEGIN")
@@ -89,6 +89,7 @@ def _write(paths: store.Paths, pending: Path, temp: Path, actor: str) -> None:
         project(con)
         con.execute("COMMIT")
         con.execute("CHECKPOINT")
+        return ledger.head(con)
 
 
 def project(con: duckdb.DuckDBPyConnection) -> None:
@@ -110,18 +111,16 @@ def commit(paths: store.Paths, fill: Any, *, actor: str | None = None) -> Receip
         wrong = store.unexplained(paths)
         notes: list[str] = []
         with proposal(paths) as con:
-            size, _ = ledger.head(con)
+            size, head = ledger.head(con)
             if wrong is not None and size > 0:
                 notes.append(_said(con, paths, wrong, size))
             fill(con)
             count = _new(con, temp / "pending.parquet")
         if count:
             store.announce(paths)
-            _write(paths, temp / "pending.parquet", temp, actor_of(actor))
+            size, head = _write(paths, temp / "pending.parquet", temp, actor_of(actor))
         if count or store.difference(paths) is not None:
             store.publish(paths)
-        with store.connect(paths.work, read_only=True) as con:
-            size, head = ledger.head(con)
     return Receipt(head, count, size, notes)
 
 
@@ -166,12 +165,11 @@ def facts(
         "metrics": ("f_metrics", "metric"),
         "units": ("f_units", "unit"),
     }
-    con.execute(
-        "INSERT INTO proposed SELECT (SELECT count(*) FROM proposed) + row_number() OVER (ORDER BY run_id) - 1,"
-        f" 'run', run_id, payload FROM ({schema.payloads('f_emissions', parts)}) ORDER BY run_id"
-    )
+    con.execute(f"CREATE TEMP TABLE changed AS {schema.changes('f_emissions', parts)}")
+    con.execute(f"CREATE TEMP TABLE new_run AS {schema.payloads('f_emissions', parts, 'changed')}")
     con.execute(text_of("audit"))
-    for table, kind, subject in (("new_factor", "factor", "factor_id"), ("new_state", "state", "run_id")):
+    subjects = (("new_run", "run", "run_id"), ("new_factor", "factor", "factor_id"), ("new_state", "state", "run_id"))
+    for table, kind, subject in subjects:
         con.execute(
             "INSERT INTO proposed SELECT (SELECT count(*) FROM proposed)"
             f" + row_number() OVER (ORDER BY {subject}) - 1, '{kind}', {subject}, payload"
@@ -179,11 +177,13 @@ def facts(
         )
     propose(con, [("generation", "store", ledger.canonical({"store": generation}))])
     row = con.execute(
-        "SELECT count(*), sha256(coalesce(string_agg(sha256(payload), '' ORDER BY kind, subject), ''))"
-        " FROM proposed WHERE kind IN ('run', 'state', 'factor')"
+        "SELECT (SELECT count(*) FROM f_emissions), sha256(coalesce(string_agg(sha, '' ORDER BY kind, subject), ''))"
+        " FROM (SELECT kind, subject, sha256(payload) AS sha FROM proposed WHERE kind IN ('run', 'state', 'factor')"
+        " UNION ALL SELECT l.kind, l.subject, l.payload_sha256 FROM newest_run AS r JOIN ledger AS l USING (seq)"
+        " JOIN f_emissions AS f ON r.run_id = f.run_id ANTI JOIN changed AS c ON r.run_id = c.run_id)"
     ).fetchone()
-    runs = con.execute("SELECT count(*) FROM f_emissions").fetchone()
-    body = {"runs": runs[0] if runs else 0, "facts_sha256": row[1] if row else "", **assessment}
+    runs, facts_sha256 = row or (0, "")
+    body = {"runs": runs, "facts_sha256": facts_sha256, **assessment}
     propose(con, [("assessment", "facts", ledger.canonical(body))])
 
 
@@ -193,7 +193,7 @@ def _summaries(con: duckdb.DuckDBPyConnection) -> None:
         "CREATE TEMP TABLE e_energy AS SELECT run_id, answer, origin, method, covers, basis,"
         " min(from_at) AS from_at, max(to_at) AS to_at, sum(energy_kwh) AS energy_kwh,"
         " sum(energy_low_kwh) AS energy_low_kwh, known_sum(energy_high_kwh) AS energy_high_kwh,"
-        " sum(exact(covered_s))::DOUBLE AS covered_s, sum(exact(uncovered_s))::DOUBLE AS uncovered_s,"
+        " as_double(sum(exact(covered_s))) AS covered_s, as_double(sum(exact(uncovered_s))) AS uncovered_s,"
         " sum(gaps)::BIGINT AS gaps,"
         " sum(resets)::BIGINT AS resets, sum(duplicates)::BIGINT AS duplicates, bool_or(is_counted) AS is_counted,"
         " list_sort(list_distinct(flatten(list(factor_ids)))) AS factor_ids, min(file) AS file, min(line) AS line"

@@ -29,12 +29,12 @@ def record(  # noqa: PLR0913 -- one argument an input of the rule
     actor: str | None = None,
 ) -> commit.Receipt:
     """Commit what the shards and emissions say to the store; what it knows already adds nothing."""
-    import duckdb  # noqa: PLC0415 -- 120 ms, only where data is moved
+    from green.engine import duckdb  # noqa: PLC0415 -- 120 ms, only where data is moved
 
     with tempfile.TemporaryDirectory(prefix=".audit-", dir=results) as folder:
         used = Path(folder) / "factor.parquet"
         with stages.connect() as con:
-            factors_sha256 = factors.load(con, [Path(file) for file in factor_files])
+            factors_sha256 = factors.load(con, [Path(file) for file in factor_files], cache=results / stages.FACTORS)
             con.execute(
                 f"COPY (SELECT *, to_json({commit.factor_payload()})::VARCHAR AS payload FROM factor)"
                 f" TO {quote(used)} (FORMAT parquet)"

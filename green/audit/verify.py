@@ -36,7 +36,7 @@ class Proof:
 
 def verify(published: Path, progress: Callable[[str], None] = lambda _: None) -> Proof:
     """Verify a published store; what is wrong is returned, not raised, but for a file that is no store."""
-    import duckdb  # noqa: PLC0415 -- 120 ms, only where the store is opened
+    from green.engine import duckdb  # noqa: PLC0415 -- 120 ms, only where the store is opened
 
     proof = Proof()
     paths = store.Paths(published)
@@ -101,7 +101,7 @@ def _projections(path: Path) -> list[str]:
 
 def store_in_memory(path: Path) -> duckdb.DuckDBPyConnection:
     """Open an empty store in memory with the audited file attached read-only as `audited`."""
-    import duckdb  # noqa: PLC0415 -- as above
+    from green.engine import duckdb  # noqa: PLC0415 -- as above
 
     own = duckdb.connect()
     own.execute("SET TimeZone = 'UTC'")

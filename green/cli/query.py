@@ -47,7 +47,7 @@ def query(
 
 
 def _run(con: duckdb.DuckDBPyConnection, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-    import duckdb  # noqa: PLC0415 -- as above
+    from green.engine import duckdb  # noqa: PLC0415 -- as above
 
     try:
         statements = con.extract_statements(sql)

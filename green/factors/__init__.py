@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import math
+import os
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -76,8 +77,33 @@ def shipped_digest() -> str:
     return sha256(b"\0".join(path.read_bytes() for path in files())).hexdigest()
 
 
-def load(connection: DuckDBPyConnection, extra: Sequence[Path] = ()) -> str:
-    """Create the table `factor` and return the digest of its rows; the last row of a `factor_id` wins."""
+def load(connection: DuckDBPyConnection, extra: Sequence[Path] = (), *, cache: Path | None = None) -> str:
+    """Create the table `factor` and return the digest of its rows; the last row of a `factor_id` wins.
+
+    With a folder as `cache`, tables that were read once are taken from there: four jobs of a pipeline need them.
+    """
+    if cache is None:
+        return _read(connection, extra)
+    texts = (path.read_bytes() for path in [*sorted(_HERE.iterdir()), *extra] if path.suffix in {".csv", ".py"})
+    known = sha256(b"".join(sha256(text).digest() for text in texts)).hexdigest()
+    file = cache / f"{known}.parquet"
+    quoted = "'" + str(file).replace("'", "''") + "'"
+    if file.exists():
+        connection.execute(f"create or replace temp table factor as from read_parquet({quoted})")
+        row = connection.execute(f"select decode(value) from parquet_kv_metadata({quoted}) where key = 'digest'")
+        return str((row.fetchone() or [""])[0])
+    digest = _read(connection, extra)
+    cache.mkdir(parents=True, exist_ok=True)
+    part = cache / f".{known}.{os.getpid()}"
+    written = "'" + str(part).replace("'", "''") + "'"
+    connection.execute(f"copy factor to {written} (format parquet, kv_metadata {{digest: '{digest}'}})")
+    part.replace(file)
+    for stale in set(cache.glob("*.parquet")) - {file}:
+        stale.unlink(missing_ok=True)
+    return digest
+
+
+def _read(connection: DuckDBPyConnection, extra: Sequence[Path]) -> str:
     for path in extra:
         _check(path)
     scans = [_scan([str(path) for path in files()], 0)]
@@ -154,7 +180,7 @@ def catalogue(
     extra: Sequence[Path] = (),
 ) -> list[dict[str, object]]:
     """Return the factors whose id, subject or note hold all the words, in the order of their ids."""
-    import duckdb  # noqa: PLC0415 - 120 ms that `green --help` need not pay
+    from green.engine import duckdb  # noqa: PLC0415 - 120 ms that `green --help` need not pay
 
     with duckdb.connect() as connection:
         load(connection, extra)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from green.policy.written import recorded
-
 if TYPE_CHECKING:
     from green.policy.judge import Judgement
 
@@ -19,7 +17,7 @@ def record_of(judgement: Judgement) -> dict[str, Any]:
 def render(judgement: Judgement) -> str:
     """Return the text of `verdicts.json`, a verdict a line; JSON escapes every character that could do harm."""
     head = json.dumps(_head(judgement), separators=(",", ":"))[:-1]
-    lines = ",\n".join(map(recorded, judgement.verdicts))
+    lines = ",\n".join(judgement.lines)
     return f'{head},"verdicts":[\n{lines}\n]}}\n'
 
 

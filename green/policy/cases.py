@@ -157,7 +157,7 @@ def run_cases(folder: Path, policies: PolicySet, *, shown: str = "") -> CaseRepo
 
 def _wrong(case: Case, policies: PolicySet, where: Where) -> tuple[str, ...]:
     """Judge a case, and name what differs from what it expects."""
-    import duckdb  # noqa: PLC0415 -- slow to import, and only cases need a database of their own
+    from green.engine import duckdb  # noqa: PLC0415 -- slow to import, and only cases need a database of their own
 
     amounts = []
     with duckdb.connect() as connection:

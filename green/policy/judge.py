@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,7 +18,7 @@ from green.policy.load import Loaded, PolicySet
 from green.policy.model import BudgetPolicy, Enforcement, OnUnknown
 from green.policy.sentence import in_unit, sentence
 from green.policy.window import iso, read_as_of
-from green.policy.written import signed
+from green.policy.written import recorded, signed
 from green.reasons import reason
 
 if TYPE_CHECKING:
@@ -79,8 +80,9 @@ class Judgement:
     as_of: str | None
     digest: str
     summary: dict[str, int]
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[Verdict, ...]  # all; but for known passes, where the lines of an earlier check were taken
     idle: tuple[Verdict, ...]
+    lines: tuple[str, ...]  # every verdict as `verdicts.json` has it
     policy_digest: str
     no_history: bool
 
@@ -122,31 +124,41 @@ def moment_of(connection: DuckDBPyConnection, as_of: str, *, no_history: bool) -
 def conclude(policies: PolicySet, moment: Moment, evaluate: Callable[[Loaded], list[Finding]]) -> Judgement:
     """Put findings into verdicts, count and sign them."""
     verdicts: list[Verdict] = []
-    idle: list[Verdict] = []
     for loaded in policies.policies:
-        findings = evaluate(loaded) or [_nothing(loaded, moment)]
-        frame = _frame(loaded)
-        for finding in findings:
-            target = idle if finding.verdict == "not_applicable" else verdicts
-            target.append(_verdict(frame, finding, moment))
+        verdicts += worded(loaded, evaluate(loaded), moment)
+    return sum_up(policies, moment, verdicts, {})
+
+
+def worded(loaded: Loaded, findings: list[Finding], moment: Moment) -> list[Verdict]:
+    """Put the findings of a policy into verdicts; no finding is one, too."""
+    frame = _frame(loaded)
+    return [_verdict(frame, finding, moment) for finding in findings or [_nothing(loaded, moment)]]
+
+
+def sum_up(
+    policies: PolicySet, moment: Moment, verdicts: list[Verdict], passes: dict[tuple[str, str], str]
+) -> Judgement:
+    """Sort, count and sign verdicts, and further passes of which only the lines are known."""
     verdicts.sort(key=lambda one: (one.policy, one.subject, one.verdict))
-    summary = dict.fromkeys(VERDICTS, 0)
-    for verdict in [*verdicts, *idle]:
-        summary[verdict.verdict] += 1
+    listed = tuple(one for one in verdicts if one.verdict != "not_applicable")
+    idle = tuple(one for one in verdicts if one.verdict == "not_applicable")
+    lines = [recorded(one) for one in listed]
+    if passes:
+        keyed = [((one.policy, one.subject, one.verdict), line) for one, line in zip(listed, lines, strict=True)]
+        keyed += [((*key, "pass"), line) for key, line in passes.items()]
+        lines = [line for _, line in sorted(keyed)]
+    summary = dict.fromkeys(VERDICTS, 0) | Counter(one.verdict for one in verdicts)
+    summary["pass"] += len(passes)
     as_of = None if moment.as_of_us is None else iso(moment.as_of_us)
     parts = {
         "as_of": as_of,
         "engine": green.__version__,
         "no_history": moment.no_history,
         "policies": policies.digest,
-    }  # sorted, and before "verdicts": the whole is the canonical text of one object
-    # A place says where to look, and is written as seen from the working directory: it is not signed.
-    text = (
-        json.dumps(parts, separators=(",", ":"), ensure_ascii=False)[:-1]
-        + f',"verdicts":[{",".join(map(signed, [*verdicts, *idle]))}]}}'
-    )
-    digest = sha256(text.encode()).hexdigest()
-    return Judgement(as_of, digest, summary, tuple(verdicts), tuple(idle), policies.digest, moment.no_history)
+    }
+    text = "\n".join([json.dumps(parts), *map(signed, lines), *map(signed, map(recorded, idle))])
+    digest = sha256(text.encode("ascii")).hexdigest()
+    return Judgement(as_of, digest, summary, listed, idle, tuple(lines), policies.digest, moment.no_history)
 
 
 def _nothing(loaded: Loaded, moment: Moment) -> Finding:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -29,14 +28,14 @@ def test_the_record_is_what_json_dumps_writes_of_it(verdict: Verdict) -> None:
 
 
 @given(VERDICTS)
-def test_what_is_signed_is_the_canonical_text_without_the_place(verdict: Verdict) -> None:
-    unplaced = {**verdict.record(), "where": None}
-    assert signed(verdict) == json.dumps(unplaced, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+def test_what_is_signed_is_the_record_but_its_place(verdict: Verdict) -> None:
+    placed = verdict.record()
+    del placed["where"]
+    assert json.loads(signed(recorded(verdict)) + "}") == placed
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
-@pytest.mark.parametrize("write", [recorded, signed])
-def test_a_number_that_json_does_not_have_is_refused(write: Any, number: float) -> None:
+def test_a_number_that_json_does_not_have_is_refused(number: float) -> None:
     verdict = Verdict("p", "t", "s", "pass", "advisory", None, number, *[None] * 5, "m", "", None, None, "fail")
     with pytest.raises(ValueError, match="no number"):
-        write(verdict)
+        recorded(verdict)
