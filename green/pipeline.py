@@ -137,7 +137,7 @@ def _identity(config: Config) -> str:
 
 
 def _policies(config: Config) -> list[str]:
-    from green.policy.load import files  # noqa: PLC0415 -- pulls pydantic models of policies in
+    from green.policy.files import files  # noqa: PLC0415 -- beside its one use
 
     folder = Path(config.policies)
     return [str(file) for file in files(folder)] if folder.exists() else []

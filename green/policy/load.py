@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 from green import yaml
 from green.errors import UsageError, Where
 from green.policy.bounds import BadBound, Bounds, bounds_of, check_bounds
+from green.policy.files import files
 from green.policy.metrics import nearest
 from green.policy.model import KINDS, Bundle, Defaults, Enforcement, OnUnknown, Policy, PolicyFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-APART = "waivers.yaml"  # has a file of its own, so that CODEOWNERS can guard it
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,17 +73,6 @@ def load(path: Path, *, shown: str = "") -> PolicySet:
         raise UsageError(f"no policy in {name}", where=Where(name), mend="add one: an empty set would pass everything")
     ordered = tuple(found[key] for key in sorted(found))
     return PolicySet(ordered, digest_of([loaded.canonical() for loaded in ordered]))
-
-
-def files(path: Path) -> list[Path]:
-    """List the policy files below a folder: all YAML except cases and waivers."""
-    if path.is_file():
-        return [path]
-    return sorted(
-        file
-        for file in path.rglob("*")
-        if file.suffix in {".yaml", ".yml"} and file.name != APART and "cases" not in file.relative_to(path).parts
-    )
 
 
 def digest_of(value: object) -> str:

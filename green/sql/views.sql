@@ -18,7 +18,7 @@ QUALIFY row_number() OVER (PARTITION BY s.run_id ORDER BY s.seq DESC) = 1;
 CREATE OR REPLACE VIEW current_run AS
 SELECT
     r.*,
-    list_sort(list_distinct(list_concat(r.flags, coalesce(s.flags, [])))) AS all_flags,
+    list_sort(list_distinct(list_concat(r.flags, s.flags))) AS all_flags,
     coalesce(s.error, r.error) AS any_error,
     coalesce(s.state, 'current') AS state,
     coalesce(s.state, 'current') = 'current' AS is_current,
@@ -148,7 +148,7 @@ CREATE OR REPLACE VIEW violations AS
 SELECT
     policy_id, subject, verdict, enforcement, metric, value, low, high, limit_value, unit, reason, message, seq
 FROM newest_verdict
-WHERE verdict NOT IN ('pass', 'not_applicable')
+WHERE verdict <> 'pass' AND verdict <> 'not_applicable'
 ORDER BY policy_id, subject;
 
 CREATE OR REPLACE VIEW budget_status AS

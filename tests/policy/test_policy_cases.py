@@ -12,7 +12,8 @@ from facts_for_tests import policies
 from green import yaml
 from green.errors import UsageError
 from green.policy.cases import run_cases
-from green.policy.load import files, load
+from green.policy.files import files
+from green.policy.load import load
 from green.policy.schema import metric_table, policy_table, schema_text
 
 REPOSITORY = Path(__file__).parents[2]
