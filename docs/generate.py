@@ -10,6 +10,7 @@ import duckdb
 import typer
 
 import green.cli
+from docs.coverage import hardware
 from docs.keys import REPO, configuration, record, table
 from docs.words import UNIT_OF_END, UNIT_OF_NAME
 from green.audit import schema
@@ -122,6 +123,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "commands": commands,
     "configuration": configuration,
     "formulas": formulas,
+    "hardware": hardware,
     "record": record,
     "shipped": shipped,
     "tables": tables,

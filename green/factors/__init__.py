@@ -37,28 +37,47 @@ __all__ = [
     "zone_of",
 ]
 
+PRECISIONS = ("bf16", "fp16", "fp32", "fp64", "fp8", "int8", "tf32")
 # Quantity → the units that it may be written in.
 QUANTITIES = {
+    "bill": ("1",),
+    "cores": ("1",),
+    "die_area": ("mm2",),
     "embodied": ("kgCO2e",),
+    "embodied_adp": ("kgSbeq",),
+    "embodied_end_of_life": ("kgCO2e",),
     "embodied_part": ("kgCO2e", "kgCO2e/cm2", "kgCO2e/GB", "kgCO2e/kg", "kgCO2e/mm2"),
+    "embodied_part_adp": ("kgSbeq", "kgSbeq/cm2", "kgSbeq/kg", "kgSbeq/mm2"),
+    "embodied_part_primary_energy": ("MJ", "MJ/cm2", "MJ/kg", "MJ/mm2"),
+    "embodied_primary_energy": ("MJ",),
+    "embodied_transport": ("kgCO2e",),
+    "embodied_water": ("L",),
+    "end_of_life_share": ("1",),
     "ewif": ("L/kWh",),
     "grid_intensity": ("gCO2e/kWh",),
     "lifetime": ("h",),
     "memory_capacity": ("GB",),
+    **{f"peak_flops_{precision}": ("TFLOPS",) for precision in PRECISIONS},
     "pue": ("1",),
     "rated_power": ("W",),
     "region_zone": ("1",),
     "sensor_error": ("1",),
+    "transport_distance": ("km",),
     "wue": ("L/kWh",),
     "zone": ("1",),
 }
+_FOOTPRINT = ("bottom-up", "maker", "published")
 METHODS = {  # where the method decides how a stage uses the value
-    "embodied": ("bottom-up", "maker", "published"),
+    **{q: _FOOTPRINT for q in QUANTITIES if q.startswith("embodied") and "part" not in q},
     "grid_intensity": ("direct", "lifecycle"),
 }
 COMPONENTS = ("cpu", "gpu", "host", "memory", "rest")  # subjects of `lifetime` that are no device
 COLUMNS = {name: kind for name, kind in FACTOR.items() if name != "subject_key"}
-_OF_DEVICES = ("embodied", "lifetime", "memory_capacity", "rated_power", "sensor_error")
+_OF_DEVICES = (
+    *("bill", "cores", "die_area", "embodied", "embodied_adp", "embodied_end_of_life", "embodied_primary_energy"),
+    *("embodied_transport", "embodied_water", "lifetime", "memory_capacity", "rated_power", "sensor_error"),
+    *(f"peak_flops_{precision}" for precision in PRECISIONS),
+)
 _HERE = Path(__file__).parent
 
 

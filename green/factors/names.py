@@ -78,7 +78,7 @@ def aliases() -> dict[str, str]:
 @cache
 def device_names() -> dict[str, str]:
     """Return the key of each device of the catalogue → its name there."""
-    files = ("devices.csv", "cpus.csv", "servers.csv")
+    files = ("devices.csv", "cpus.csv", "servers.csv", "bills.csv")
     return {device_key(row["subject"]): row["subject"] for file in files for row in rows(file)}
 
 

@@ -97,5 +97,5 @@ def test_the_example_of_the_documentation_is_a_table_that_we_read(tmp_path: Path
     path.write_text(text.split("```csv\n")[1].split("```")[0], encoding="utf-8")
     with duckdb.connect() as connection:
         load(connection, [path])
-        assert one(connection, "select value from factor where subject_key = 'a30'") == 165
+        assert one(connection, "select value from factor where subject_key = 'lab card 1'") == 165
         assert one(connection, "select value from factor where subject_key = 'island-1'") == 210

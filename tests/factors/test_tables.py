@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 
-from green.factors import COMPONENTS, QUANTITIES, catalogue, device_key, faults, files, load, subject_key
+from green.factors import COMPONENTS, PRECISIONS, QUANTITIES, catalogue, device_key, faults, files, load, subject_key
 from green.tables import FACTOR
 
 if TYPE_CHECKING:
@@ -18,16 +18,29 @@ if TYPE_CHECKING:
 
 LICENCES = {"Apache-2.0", "CC-BY-4.0", "MIT", "facts"}
 SANE = {  # wider than anything real, narrower than a slip of the unit
+    "bill": (1, 64),
+    "cores": (1, 256),
+    "die_area": (50, 50_000),
     "embodied": (1, 20_000),
-    "embodied_part": (0.001, 1_000),
+    "embodied_adp": (1e-4, 1),
+    "embodied_end_of_life": (0.1, 10),
+    "embodied_part": (1e-5, 1_000),
+    "embodied_part_adp": (1e-13, 1),
+    "embodied_part_primary_energy": (1e-4, 20_000),
+    "embodied_primary_energy": (100, 30_000),
+    "embodied_transport": (0.01, 100),
+    "embodied_water": (10, 10_000),
+    "end_of_life_share": (0, 1),
     "ewif": (0, 30),
     "grid_intensity": (0, 1_500),
     "lifetime": (8_760, 15 * 8_760),
     "memory_capacity": (1, 512),
+    **{f"peak_flops_{precision}": (0.001, 20_000) for precision in PRECISIONS},
     "pue": (1, 3),
-    "rated_power": (1, 3_000),
+    "rated_power": (1, 15_000),
     "region_zone": (1, 1),
     "sensor_error": (0, 1),
+    "transport_distance": (0, 40_000),
     "wue": (0, 10),
     "zone": (1, 1),
 }
@@ -100,7 +113,7 @@ def test_the_key_of_each_row_is_that_of_its_subject_or_of_an_alias(loaded: duckd
     for _, quantity, subject, keys in rows:
         assert subject_key(quantity, subject) in keys
         assert len(set(keys)) == len(keys)
-        if quantity in {"rated_power", "memory_capacity", "embodied"}:
+        if subject_key(quantity, "NVIDIA A100") == "a100" and subject not in COMPONENTS:
             assert device_key(subject) in keys
         else:
             assert keys == [subject]
@@ -239,8 +252,8 @@ def test_every_quantity_has_a_sane_range() -> None:
 
 
 def test_the_catalogue_is_searched_by_words() -> None:
-    found = catalogue(["h100", "embodied", "sxm"])
-    assert [row["value"] for row in found] == [575.2, 273.0, 164.0]
+    found = catalogue(["h100", "sxm5 80gb"], "embodied")
+    assert [row["value"] for row in found] == [575.1, 273.0, 164.0]
     assert {row["quantity"] for row in catalogue(["DE/"], "grid_intensity")} == {"grid_intensity"}
     assert catalogue(["no such thing"]) == []
     assert len(catalogue()) == len(ROWS)
