@@ -87,9 +87,9 @@ def _named(rows: list[Row], name: str) -> list[Row]:
 
 
 def _near(name: str) -> str:
-    from green.factors import nearest  # noqa: PLC0415 -- likewise
+    from green.factors import nearest, nearest_zones  # noqa: PLC0415 -- likewise
 
-    near = nearest(name)
+    near = nearest_zones(name) or nearest(name)
     if near:
         return f"did you mean {', '.join(near)}?"
     return (

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from green.errors import UsageError, Where
-from green.factors.names import aliases, device_key, nearest, zone_of
+from green.factors.names import aliases, device_key, nearest, nearest_zones, zone_of
 from green.tables import FACTOR
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ __all__ = [
     "files",
     "load",
     "nearest",
+    "nearest_zones",
     "subject_key",
     "zone_of",
 ]
@@ -43,6 +44,7 @@ QUANTITIES = {
     "bill": ("1",),
     "cores": ("1",),
     "die_area": ("mm2",),
+    "cfe": ("1",),
     "embodied": ("kgCO2e",),
     "embodied_adp": ("kgSbeq",),
     "embodied_end_of_life": ("kgCO2e",),
@@ -53,9 +55,11 @@ QUANTITIES = {
     "embodied_transport": ("kgCO2e",),
     "embodied_water": ("L",),
     "end_of_life_share": ("1",),
+    "equivalent": ("kgCO2e",),
     "ewif": ("L/kWh",),
     "grid_intensity": ("gCO2e/kWh",),
     "lifetime": ("h",),
+    "market_intensity": ("gCO2e/kWh",),
     "memory_capacity": ("GB",),
     **{f"peak_flops_{precision}": ("TFLOPS",) for precision in PRECISIONS},
     "pue": ("1",),
@@ -63,6 +67,7 @@ QUANTITIES = {
     "region_zone": ("1",),
     "sensor_error": ("1",),
     "transport_distance": ("km",),
+    "tariff": ("USD/kWh",),
     "wue": ("L/kWh",),
     "zone": ("1",),
 }
@@ -70,7 +75,10 @@ _FOOTPRINT = ("bottom-up", "maker", "published")
 METHODS = {  # where the method decides how a stage uses the value
     **{q: _FOOTPRINT for q in QUANTITIES if q.startswith("embodied") and "part" not in q},
     "grid_intensity": ("direct", "lifecycle"),
+    "market_intensity": ("contract", "residual-mix"),
 }
+# What a value can be at all: a PUE of 0.9 or a share of 95 is a slip of the pen.
+RANGES = {"cfe": (0.0, 1.0), "pue": (1.0, math.inf)}
 COMPONENTS = ("cpu", "gpu", "host", "memory", "rest")  # subjects of `lifetime` that are no device
 COLUMNS = {name: kind for name, kind in FACTOR.items() if name != "subject_key"}
 _OF_DEVICES = (
@@ -78,6 +86,18 @@ _OF_DEVICES = (
     *("embodied_transport", "embodied_water", "lifetime", "memory_capacity", "rated_power", "sensor_error"),
     *(f"peak_flops_{precision}" for precision in PRECISIONS),
 )
+# A stage takes one value of a place and time: an organisation's own hides ours, whatever its id. Ours without a
+# period is what remains for the years that no other row covers.
+OF_PLACES = ("cfe", "ewif", "grid_intensity", "market_intensity", "pue", "tariff", "wue")
+_HIDE = """
+    delete from factor_row as ours using factor_row as own
+    where own.file_number > ours.file_number and list_contains($1, own.quantity)
+    and own.quantity = ours.quantity and own.subject = ours.subject
+    and (own.method = ours.method or not list_contains($2, own.quantity))
+    and (own.valid_from is null or ours.valid_to is null or own.valid_from <= ours.valid_to)
+    and (own.valid_to is null or ours.valid_from is null or ours.valid_from <= own.valid_to)
+    and (coalesce(ours.valid_from, ours.valid_to) is not null or coalesce(own.valid_from, own.valid_to) is null)
+"""
 _HERE = Path(__file__).parent
 
 
@@ -97,7 +117,7 @@ def shipped_digest() -> str:
 
 
 def load(connection: DuckDBPyConnection, extra: Sequence[Path] = (), *, cache: Path | None = None) -> str:
-    """Create the table `factor` and return the digest of its rows; the last row of a `factor_id` wins.
+    """Create the table `factor` and return the digest of its rows.
 
     With a folder as `cache`, tables that were read once are taken from there: four jobs of a pipeline need them.
     """
@@ -123,6 +143,16 @@ def load(connection: DuckDBPyConnection, extra: Sequence[Path] = (), *, cache: P
 
 
 def _read(connection: DuckDBPyConnection, extra: Sequence[Path]) -> str:
+    """Create the table `factor` from the files, of which the last row of a `factor_id` wins; return its digest."""
+    _fill(connection, extra)
+    text = " || chr(31) || ".join(f"coalesce(cast({name} as varchar), '')" for name in FACTOR)
+    digest = connection.execute(
+        f"select sha256(string_agg({text}, chr(30) order by factor_id, subject_key)) from factor",
+    ).fetchone()
+    return str(digest[0]) if digest else ""
+
+
+def _fill(connection: DuckDBPyConnection, extra: Sequence[Path]) -> None:
     for path in extra:
         _check(path)
     scans = [_scan([str(path) for path in files()], 0)]
@@ -130,6 +160,8 @@ def _read(connection: DuckDBPyConnection, extra: Sequence[Path]) -> str:
     last = "qualify row_number() over (partition by factor_id order by file_number desc) = 1" if extra else ""
     union = " union all by name ".join(scans)
     connection.execute(f"create or replace temp table factor_row as from ({union}) select * {last}")
+    if extra:
+        connection.execute(_HIDE, [list(OF_PLACES), list(METHODS)])
     devices = connection.execute(
         "select distinct quantity, subject from factor_row where quantity in (select unnest($1))",
         [list(_OF_DEVICES)],
@@ -153,11 +185,6 @@ def _read(connection: DuckDBPyConnection, extra: Sequence[Path]) -> str:
         [list(column) for column in zip(*keys, strict=True)] if keys else [[""], [""], [""]],
     )
     connection.execute("drop table factor_row")
-    text = " || chr(31) || ".join(f"coalesce(cast({name} as varchar), '')" for name in FACTOR)
-    digest = connection.execute(
-        f"select sha256(string_agg({text}, chr(30) order by factor_id, subject_key)) from factor",
-    ).fetchone()
-    return str(digest[0]) if digest else ""
 
 
 def _scan(paths: Sequence[str], number: int) -> str:
@@ -258,6 +285,9 @@ def faults(row: dict[str, str]) -> Iterable[tuple[str, str]]:
         yield "value, low and high are numbers from 0 up", "write 12.5, without a unit"
     elif numbers != sorted(numbers):
         yield "low, value and high are not in order", "low ≤ value ≤ high"
+    least, most = RANGES.get(row["quantity"], (0.0, math.inf))
+    if any(number < least or number > most for number in numbers if number >= 0):
+        yield f"no {row['quantity']}: it lies from {least:g} to {most:g}", "a share is written 0.95, never 95"
     days = [row[name] for name in ("valid_from", "valid_to") if row[name]]
     if not all(_is_day(day) for day in days) or days != sorted(days):
         yield "valid_from and valid_to are no period", "write days in order, as 2026-01-31, or none"

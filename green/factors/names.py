@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import difflib
 import re
+from collections import Counter
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +18,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
 HERE = Path(__file__).parent
-PROVIDERS = ("aws", "gcp", "azure")
+PROVIDERS = {
+    "amazon": "aws",
+    "google": "gcp",
+    "googlecloud": "gcp",
+    "ibmcloud": "ibm",
+    "microsoft": "azure",
+    "oracle": "oci",
+    "ovhcloud": "ovh",
+}  # other names of a cloud → its name here
 
 # Order matters: clocks and counts go before punctuation, glued words are parted before words are dropped.
 # Each rewrite says what a name must hold to need it: 1,700 names are keyed whenever the tables are read.
@@ -96,48 +105,62 @@ def nearest(name: str, n: int = 3) -> list[str]:
 
 @cache
 def _zones() -> tuple[dict[str, str], frozenset[str]]:
-    """Return written forms of countries → alpha-2, and the grid zones inside them."""
-    countries: dict[str, str] = {}
+    """Return written forms of countries and their parts → subject, and the subjects of parts of countries."""
+    written: dict[str, str] = {}
     for row in rows("zones.csv"):
-        alpha2 = row["subject"]
         alpha3, *names = row["note"].split(";")
-        for written in filter(None, (alpha2, alpha3, *names)):
-            countries[written.casefold()] = alpha2
-    zones = {row["subject"] for row in rows("zones.csv") if "-" in row["subject"]}
-    return countries, frozenset(zones)
+        for form in filter(None, (row["subject"], alpha3, *names)):
+            written[form.casefold()] = row["subject"]
+    return written, frozenset(subject for subject in written.values() if "-" in subject)
 
 
 @cache
 def _clouds() -> tuple[frozenset[str], dict[str, str]]:
-    """Return the cloud regions, and the bare region names → region."""
+    """Return the cloud regions, and the region names that only one cloud has → region."""
     regions = frozenset(row["subject"] for row in rows("clouds.csv") if row["quantity"] == "region_zone")
-    return regions, {region.split(":")[1]: region for region in regions}
+    count = Counter(region.split(":")[1] for region in regions)
+    return regions, {name: region for region in regions if count[name := region.split(":")[1]] == 1}
 
 
 def zone_of(region: str, *, own: Collection[str] = ()) -> str | None:
     """Return the subject of a region in the factor tables, None where no form of it is known.
 
     Understood are ISO 3166-1 codes and names (`DE`, `deu`, `Germany`), ISO 3166-2 codes and grid zones
-    (`US-CA`, `DK-DK1`), and regions of clouds with or without their provider (`gcp:us-central1`,
-    `eu-west-1`). A cloud region stays one: `region_zone` gives its country. `own` are the subjects of an
-    organisation's own factors.
+    (`US-CA`, `DK-DK1`), eGRID subregions (`US-CAMX`, `eGRID CAMX`), names of states (`Texas`), and regions of
+    clouds with or without their provider (`gcp:us-central1`, `eu-west-1`). A cloud region stays one:
+    `region_zone` gives its country. `own` are the subjects of an organisation's own factors.
     """
     text = region.strip()
     if text in own:
         return text
-    countries, zones = _zones()
-    if (country := countries.get(text.casefold())) is not None:
-        return country
+    written, parts = _zones()
+    if (known := written.get(" ".join(text.casefold().split()))) is not None:
+        return known
     regions, bare = _clouds()
-    cloud = re.sub(r"^(?:amazon|google|microsoft)\s+", "", text.casefold())
+    clouds = {*PROVIDERS, *(region.partition(":")[0] for region in regions)}
+    cloud = re.sub(rf"^({'|'.join(clouds)})\s+", r"\1:", text.casefold())
     provider, _, name = cloud.replace("/", ":", 1).partition(":")
     name = re.sub(r"\s+", "", name)
-    if f"{provider}:{name}" in regions:
-        return f"{provider}:{name}"
-    if cloud.replace(" ", "") in bare:
-        return bare[cloud.replace(" ", "")]
+    provider = re.sub(r"\s+", "", provider)
+    if (known := f"{PROVIDERS.get(provider, provider)}:{name}") in regions:
+        return known
+    if (known := bare.get(re.sub(r"\s+", "", cloud))) is not None:
+        return known
     head, _, tail = text.upper().replace("_", "-").partition("-")
-    zone = f"{countries.get(head.casefold(), head)}-{tail}"
+    country = written.get(head.casefold(), head)
+    zone = f"{country}-{tail}"
     # A well-formed part of a country is a region, with or without a factor of its own.
-    is_part = head.casefold() in countries and re.fullmatch(r"[A-Z0-9]{1,3}", tail) is not None
-    return zone if zone in zones or is_part else None
+    is_part = head.casefold() in written and "-" not in country and re.fullmatch(r"[A-Z0-9]{1,3}", tail) is not None
+    return zone if zone in parts or is_part else None
+
+
+def nearest_zones(region: str, n: int = 3) -> list[str]:
+    """Return the regions whose written forms look most like this one: for a message, never for a number."""
+    written, _ = _zones()
+    regions, bare = _clouds()
+    known = {**bare, **{region: region for region in regions}, **written}
+    text = " ".join(region.casefold().split())
+    longer = [form for form in known if text and form.startswith((f"{text} ", f"{text},"))]  # Georgia is two of them
+    # 0.75: `Frnace` and `eu-wst-1` are meant, `NVIDIA` is not Bolivia.
+    close = difflib.get_close_matches(text, known, n=3 * n, cutoff=0.75)
+    return list(dict.fromkeys(known[form] for form in (*sorted(longer), *close)))[:n]

@@ -66,8 +66,10 @@ def test_a_device_is_shown_under_every_spelling(capsys: pytest.CaptureFixture[st
 def test_a_region_is_shown_under_every_spelling(capsys: pytest.CaptureFixture[str], name: str) -> None:
     found = rows(capsys, "show", name, "--quantity", "grid_intensity")
     assert {row["subject"] for row in found} == {"DE"}
-    [year] = [row for row in found if row["valid_from"] == "2024-01-01"]
-    assert (year["value"], year["unit"], year["licence"]) == (344.14, "gCO2e/kWh", "CC-BY-4.0")
+    year = {row["method"]: row for row in found if row["valid_from"] == "2024-01-01"}
+    assert set(year) == {"direct", "lifecycle"}
+    assert (year["lifecycle"]["value"], year["lifecycle"]["unit"]) == (336.38, "gCO2e/kWh")
+    assert (year["direct"]["value"], year["direct"]["licence"]) == (291, "CC-BY-4.0")
 
 
 def test_a_factor_is_shown_by_its_id_with_interval_and_source(capsys: pytest.CaptureFixture[str]) -> None:
@@ -87,6 +89,17 @@ def test_what_is_unknown_is_a_usage_error_with_its_neighbours(capsys: pytest.Cap
     assert (code, out) == (3, "")
     assert "NVIDIA A100 SXM4 80GB" in err
     assert run(capsys, "search", "frobnicator")[0] == 3
+
+
+def test_an_unknown_region_is_a_usage_error_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys, "show", "Frnace")
+    assert (code, out) == (3, "")
+    assert "did you mean FR?" in err
+
+
+def test_a_cloud_region_is_shown_with_its_building_and_water(capsys: pytest.CaptureFixture[str]) -> None:
+    found = rows(capsys, "show", "AWS eu-central-1")
+    assert {row["quantity"] for row in found} == {"pue", "region_zone", "wue"}
 
 
 def test_search_holds_every_word(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from green.factors import names
-from green.factors.names import aliases, device_key, device_names, nearest, zone_of
+from green.factors.names import aliases, device_key, device_names, nearest, nearest_zones, zone_of
 
 
 def found(name: str) -> str | None:
@@ -146,13 +146,28 @@ def test_nearest_names_are_offered_for_a_message() -> None:
         ("West Europe", "azure:westeurope"),
         ("azure:West US 2", "azure:westus2"),
         ("world", "WORLD"),
+        ("US-CAMX", "US-CAMX"),
+        ("egrid camx", "US-CAMX"),
+        ("Texas", "US-TX"),
+        ("Georgia, US", "US-GA"),
+        ("Quebec", "CA-QC"),
+        ("New South Wales", "AU-NSW"),
+        ("oracle:eu-frankfurt-1", "oci:eu-frankfurt-1"),
+        ("us-ashburn-1", "oci:us-ashburn-1"),
+        ("IBM us-south", "ibm:us-south"),
+        ("Google us-central1", "gcp:us-central1"),
+        ("amazon:us-east-1", "aws:us-east-1"),
+        ("hetzner:fsn1", "hetzner:fsn1"),
     ],
 )
 def test_a_written_region_meets_its_zone(written: str, subject: str) -> None:
     assert zone_of(written) == subject
 
 
-@pytest.mark.parametrize("written", ["", "Mars", "XX", "XX-CA", "Georgia", "aws:mars-1", "gcp:", "gcp:eu-west-1"])
+@pytest.mark.parametrize(
+    "written",
+    ["", "Mars", "XX", "XX-CA", "Georgia", "aws:mars-1", "gcp:", "gcp:eu-west-1", "California-XX", "US-CA-XX"],
+)
 def test_a_region_that_nobody_knows_has_no_zone(written: str) -> None:
     assert zone_of(written) is None
 
@@ -160,3 +175,32 @@ def test_a_region_that_nobody_knows_has_no_zone(written: str) -> None:
 def test_a_zone_of_an_organisation_s_own_is_known_when_told() -> None:
     assert zone_of("island-1") is None
     assert zone_of("island-1", own={"island-1"}) == "island-1"
+
+
+def test_no_written_form_of_a_region_leads_to_two() -> None:
+    said: dict[str, set[str]] = {}
+    for row in names.rows("zones.csv"):
+        for form in filter(None, (row["subject"], *row["note"].split(";"))):
+            said.setdefault(form.casefold(), set()).add(row["subject"])
+    assert {form: subjects for form, subjects in said.items() if len(subjects) > 1} == {}
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("Frnace", "FR"),
+        ("Georgia", "GE"),
+        ("Georgia", "US-GA"),
+        ("eu-wst-1", "aws:eu-west-1"),
+        ("gcp:us-centrall", "gcp:us-central1"),
+        ("US-CAMY", "US-CAMX"),
+    ],
+)
+def test_nearest_regions_are_offered_for_a_message(written: str, meant: str) -> None:
+    assert zone_of(written) is None
+    assert meant in nearest_zones(written)
+
+
+@pytest.mark.parametrize("written", ["", "NVIDIA A100", "Atlantis"])
+def test_what_is_no_region_has_no_nearest_one(written: str) -> None:
+    assert nearest_zones(written) == []

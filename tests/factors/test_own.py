@@ -56,6 +56,50 @@ def test_of_two_own_files_the_later_wins(tmp_path: Path) -> None:
         assert one(connection, "select value from factor where factor_id = 'a'") == 1.1
 
 
+PLACES = "select factor_id from factor where quantity = $1 and subject = $2 and method = $3 order by factor_id"
+
+
+def test_a_row_of_a_place_hides_ours_of_its_period_and_no_other(tmp_path: Path) -> None:
+    path = own(
+        tmp_path,
+        "own/de,grid_intensity,DE,400,,,gCO2e/kWh,2024-01-01,2024-12-31,lifecycle,us,,own,",
+        "own/aws,pue,aws,1.5,,,1,,,our meter,us,,own,",
+        "own/gcp,pue,gcp,1.2,,,1,2024-07-01,,our meter,us,,own,",
+    )
+    with duckdb.connect() as connection:
+        load(connection)
+        ours = connection.execute(PLACES, ["grid_intensity", "DE", "lifecycle"]).fetchall()
+        direct = connection.execute(PLACES, ["grid_intensity", "DE", "direct"]).fetchall()
+        load(connection, [path])
+        assert connection.execute(PLACES, ["grid_intensity", "DE", "lifecycle"]).fetchall() == sorted(
+            {*ours, ("own/de",)} - {("grid/DE/2024/owid",)}
+        )
+        assert connection.execute(PLACES, ["grid_intensity", "DE", "direct"]).fetchall() == direct  # another method
+        pue = "select factor_id from factor where quantity = 'pue' and subject = $1 order by factor_id"
+        assert connection.execute(pue, ["aws"]).fetchall() == [("own/aws",)]  # without a period it holds for all time
+        assert connection.execute(pue, ["gcp"]).fetchall() == [
+            ("own/gcp",),
+            ("pue/gcp/2008",),
+            ("pue/gcp/2021",),
+            ("pue/gcp/2023",),
+            ("pue/gcp/ccf",),  # without a period: for the years that no other covers
+        ]
+        assert one(connection, "select count(*) from factor where quantity = 'pue' and subject = 'azure'") > 0
+
+
+def test_a_device_of_an_organisation_s_own_stands_beside_ours(tmp_path: Path) -> None:
+    # each source of an embodied footprint widens the interval: none hides another
+    path = own(tmp_path, "own/h100,embodied,NVIDIA H100 SXM5 80GB,200,,,kgCO2e,,,maker,us,,own,")
+    with duckdb.connect() as connection:
+        load(connection)
+        sql = "select count(*) from factor where quantity = 'embodied' and subject = 'NVIDIA H100 SXM5 80GB'"
+        before = one(connection, sql)
+        load(connection, [path])
+        assert one(connection, sql) == before + one(
+            connection, "select count(*) from factor where factor_id = 'own/h100'"
+        )
+
+
 @pytest.mark.parametrize(
     ("line", "what"),
     [
@@ -65,6 +109,10 @@ def test_of_two_own_files_the_later_wins(tmp_path: Path) -> None:
         ("a,pue,DE,nan,,,1,,,m,us,,own,", "numbers from 0 up"),
         ("a,pue,DE,-1,,,1,,,m,us,,own,", "numbers from 0 up"),
         ("a,pue,DE,1.5,1.6,,1,,,m,us,,own,", "not in order"),
+        ("a,pue,DE,0.9,,,1,,,m,us,,own,", "no pue: it lies from 1 to inf"),
+        ("a,cfe,gcp:x,95,,,1,,,m,us,,own,", "no cfe: it lies from 0 to 1"),
+        ("a,market_intensity,DE,0,,,gCO2e/kWh,,,guess,us,,own,", "no method of market_intensity"),
+        ("a,tariff,DE,0.3,,,EUR/kWh,,,m,us,,own,", "`EUR/kWh` is no unit of tariff"),
         ("a,pue,DE,1.5,,,1,2024-02-30,,m,us,,own,", "no period"),
         ("a,pue,DE,1.5,,,1,2024-12-31,2024-01-01,m,us,,own,", "no period"),
         ("a,pue,DE,1.5,,,1,,,m,,,own,", "`source` is empty"),
