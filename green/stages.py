@@ -12,8 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from green import factors
-from green.errors import InputError, Where
+from green import factors, series
 from green.tables import EMBODIED, EMISSIONS, ENERGY, FACTOR, INGEST, SERIES, quote
 
 if TYPE_CHECKING:
@@ -116,30 +115,6 @@ def files_of(table: str, results: Path, shards: Sequence[str]) -> list[Path]:
     return [results / f"{table}.parquet"]
 
 
-def bind_series(con: duckdb.DuckDBPyConnection, files: Sequence[str]) -> None:
-    """Load hourly intensity from CSV files: zone, hour_at, intensity_gco2e_per_kwh."""
-    con.execute("CREATE TEMP TABLE series (zone VARCHAR, hour_at TIMESTAMPTZ, intensity_gco2e_per_kwh DOUBLE)")
-    from green.engine import duckdb  # noqa: PLC0415 -- as above
-
-    for file in files:
-        try:
-            con.execute(
-                "INSERT INTO series SELECT zone, date_trunc('hour', hour_at), intensity_gco2e_per_kwh"
-                " FROM read_csv($file, header = true, columns = {'zone': 'VARCHAR', 'hour_at': 'TIMESTAMPTZ',"
-                " 'intensity_gco2e_per_kwh': 'DOUBLE'}) WHERE intensity_gco2e_per_kwh >= 0",
-                {"file": file},
-            )
-        except duckdb.Error as error:
-            raise InputError(
-                f"not a series of intensity: {str(error).splitlines()[0][:160]}",
-                where=Where(Path(file).name),
-                mend="a CSV with the header zone,hour_at,intensity_gco2e_per_kwh",
-            ) from error
-    doubled = con.execute("SELECT zone, hour_at FROM series GROUP BY ALL HAVING count(*) > 1 ORDER BY ALL").fetchone()
-    if doubled is not None:
-        raise InputError(f"two intensities for {doubled[0]} at {doubled[1]}", mend="keep one row an hour and zone")
-
-
 def run(  # noqa: PLR0913 -- one argument an input of the rule
     stage: Stage,
     results: Path,
@@ -158,7 +133,7 @@ def run(  # noqa: PLR0913 -- one argument an input of the rule
             if table == "factor":
                 factors.load(con, [Path(file) for file in factor_files], cache=results / FACTORS)
             elif table == "series":
-                bind_series(con, series_files)
+                series.load(con, series_files)
             else:
                 bind(con, table, files_of(table, results, shards))
         copy = _copy_slices if "samples" in stage.reads and _is_large(con) else _copy_sorted
