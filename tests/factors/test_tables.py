@@ -14,6 +14,7 @@ import pytest
 
 from green.factors import (
     COMPONENTS,
+    OF_PLACES,
     PRECISIONS,
     QUANTITIES,
     catalogue,
@@ -124,7 +125,7 @@ def test_a_zone_has_one_intensity_a_year_and_method() -> None:
 def test_no_two_periods_of_one_source_overlap() -> None:
     said: dict[tuple[str, ...], list[tuple[str, str]]] = {}
     for _, row in ROWS:
-        if row["quantity"] not in {"embodied", "embodied_part", "zone", "region_zone"}:
+        if row["quantity"] in OF_PLACES:
             key = (row["quantity"], row["subject"], row["method"], row["source"])
             said.setdefault(key, []).append((row["valid_from"] or "0001-01-01", row["valid_to"] or "9999-12-31"))
     for key, periods in said.items():
