@@ -13,7 +13,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from green import pipeline
+from green import handover
+from green.handover import INDEX, RESULTS
 from green.index import write_text
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     Tick = Callable[[int], None]
     Watch = Callable[[str, int | None], AbstractContextManager[Tick]]
 
-RESULTS = pipeline.RESULTS
 OF_SHARD = ("ingest", "energy")
 
 
@@ -46,9 +46,9 @@ def _ingest(shard: str, watch: Watch) -> None:
     from green import ingest  # noqa: PLC0415 -- a stage loads what it needs, and no more
     from green.index import read_index  # noqa: PLC0415 -- likewise
 
-    config = pipeline.left()
-    index = read_index(pipeline.INDEX / "shard" / f"{shard}.json")
-    settings = (pipeline.INDEX / "ingest.settings").read_text(encoding="utf-8")
+    config = handover.left()
+    index = read_index(INDEX / "shard" / f"{shard}.json")
+    settings = (INDEX / "ingest.settings").read_text(encoding="utf-8")
     with watch(f"reading shard {shard}", len(index)) as tick:
         ingest.ingest(
             config,
@@ -63,7 +63,7 @@ def _ingest(shard: str, watch: Watch) -> None:
 def _sql(name: str, shard: str) -> None:
     from green import stages  # noqa: PLC0415 -- likewise
 
-    needs = pipeline.needs()
+    needs = handover.needs()
     stages.run(
         stages.STAGES[name],
         RESULTS,
@@ -76,19 +76,19 @@ def _sql(name: str, shard: str) -> None:
 
 
 def _shards() -> list[str]:
-    return (pipeline.INDEX / "shards.txt").read_text(encoding="utf-8").split()
+    return (INDEX / "shards.txt").read_text(encoding="utf-8").split()
 
 
 def _audit(_: str) -> None:
     from green.audit import record  # noqa: PLC0415 -- likewise
 
-    needs = pipeline.needs()
+    needs = handover.needs()
     receipt = record.record(
         Path(needs.store),
         RESULTS,
         _shards(),
-        present=json.loads((pipeline.INDEX / "sources.txt").read_text(encoding="utf-8")),
-        generation=(pipeline.INDEX / "store").read_text(encoding="utf-8").strip(),
+        present=json.loads((INDEX / "sources.txt").read_text(encoding="utf-8")),
+        generation=(INDEX / "store").read_text(encoding="utf-8").strip(),
         config_sha256=needs.config_sha256,
         factor_files=needs.factors,
         actor=needs.actor,
@@ -108,11 +108,11 @@ def _check(_: str) -> None:
     from green.output import markdown  # noqa: PLC0415 -- likewise
     from green.policy.load import load  # noqa: PLC0415 -- likewise
 
-    needs = pipeline.needs()
+    needs = handover.needs()
     checked = check(
         Path(needs.store),
         load(Path(needs.policies), shown="policies"),
-        as_of=pipeline.planned_as_of(),
+        as_of=handover.planned_as_of(),
         actor=needs.actor,
         memory=RESULTS / "cache" / "verdicts.parquet",
     )
@@ -124,7 +124,7 @@ def _check(_: str) -> None:
 def _report(_: str) -> None:
     from green.report import write  # noqa: PLC0415 -- likewise
 
-    needs = pipeline.needs()
+    needs = handover.needs()
     write(Path(needs.store), RESULTS, RESULTS / "report.html", SimpleNamespace(**needs.report))
 
 

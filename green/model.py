@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
@@ -23,27 +22,9 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from green import units
+from green.vocabulary import Kind, Status
 
 MAX_NAME = 500
-
-
-class Kind(StrEnum):
-    """What a run is for."""
-
-    TRAINING = "training"
-    TUNING = "tuning"
-    EVALUATION = "evaluation"
-    INFERENCE = "inference"
-    OTHER = "other"
-
-
-class Status(StrEnum):
-    """How a run ended; a planned one has not happened yet."""
-
-    COMPLETED = "completed"
-    FAILED = "failed"
-    KILLED = "killed"
-    PLANNED = "planned"
 
 
 # The largest quantity of one run that is not a slip of the pen: 1 GW, 1,000 TWh, 300 years, a million megatonnes.

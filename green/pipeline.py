@@ -15,15 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from green import __version__, factors, index, stages
 from green.errors import UsageError, Where
+from green.handover import INDEX, LEFT, NEEDS, RESULTS, Needs
 from green.tables import INGEST
 
 if TYPE_CHECKING:
     from green.config import Config
 
-RESULTS = Path("results")
-INDEX = RESULTS / "index"
-LEFT = INDEX / "config.json"  # no input of a rule: it holds paths
-NEEDS = INDEX / "needs.json"  # likewise
 INGESTED = list(INGEST)  # the tables that the ingest rule gives
 RECEIPTS = (RESULTS / "audit.json", RESULTS / "check.json")
 
@@ -36,20 +33,6 @@ class Plan:
     factors: list[str]
     series: list[str]
     policies: list[str]
-
-
-@dataclass(frozen=True)
-class Needs:
-    """What jobs take from the configuration; read without the models that check it, which cost 100 ms a job."""
-
-    store: str
-    policies: str
-    actor: str | None
-    factors: list[str]
-    series: list[str]
-    settings: dict[str, dict[str, Any]]
-    report: dict[str, Any]
-    config_sha256: str
 
 
 def repository() -> Path:
@@ -79,27 +62,6 @@ def from_snakemake(root: Path, given: Any, *, main: bool) -> tuple[Config, Plan]
         index.write_text(LEFT, json.dumps(value, sort_keys=True, indent=1) + "\n")
         index.write_text(NEEDS, json.dumps(asdict(_needs(config)), sort_keys=True, indent=1) + "\n")
     return config, plan(config, main=main)
-
-
-def left() -> Config:
-    """Return the configuration that the main process left for its jobs."""
-    from green import config as configuration  # noqa: PLC0415 -- as above
-
-    return configuration.read_back(_left(LEFT))
-
-
-def needs() -> Needs:
-    """Return what the main process left for the jobs that need no model of the configuration."""
-    return Needs(**json.loads(_left(NEEDS)))
-
-
-def _left(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise UsageError(
-            "no pipeline was planned here", where=Where(str(file)), mend="`green stage` is run by snakemake"
-        ) from error
 
 
 def _needs(config: Config) -> Needs:
@@ -163,11 +125,6 @@ def settings(config: Config) -> dict[str, str]:
 def resolved(as_of: str) -> str:
     """Put the clock's time in the place of `now`; nothing below the command line and the Snakefile reads a clock."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if as_of == "now" else as_of
-
-
-def planned_as_of() -> str:
-    """Return the as-of that the main process wrote down for the check."""
-    return str(json.loads((INDEX / "check.settings").read_text(encoding="utf-8"))["as_of"])
 
 
 def _readers() -> list[str]:

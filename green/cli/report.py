@@ -13,7 +13,7 @@ import typer
 from green.cli import Common, app
 from green.cli.runner import configured, say, show
 from green.errors import InputError, Where
-from green.pipeline import RESULTS
+from green.handover import RESULTS
 
 
 class Form(StrEnum):

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from green import jobs, pipeline
+from green import handover, jobs
 from green.cli import Common, app
 from green.cli.runner import progress
 from green.errors import UsageError
@@ -35,4 +35,4 @@ def stage(
 def _gate() -> None:
     from green.cli.check import conclude  # noqa: PLC0415 -- only the gate prints verdicts
 
-    raise typer.Exit(conclude(pipeline.left(), as_of=pipeline.planned_as_of()))
+    raise typer.Exit(conclude(handover.left(), as_of=handover.planned_as_of()))

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
-from green.model import Kind, Status
 from green.policy.metrics import ALLOWABLE, DISCLOSABLE, METRICS, SELECTABLE, nearest
+from green.vocabulary import Kind, Status
 
 
 def _printable(text: str) -> str:
