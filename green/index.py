@@ -125,14 +125,15 @@ def shard_of(source: str, shards: int) -> str:
 
 
 def write_text(path: Path, text: str) -> bool:
-    """Write a small file atomically, and only if its text changed; tell whether it did."""
+    """Write a file atomically, and only if its text changed; tell whether it did."""
+    content = text.encode("utf-8")
     try:
-        if path.read_text(encoding="utf-8") == text:
+        if path.stat().st_size == len(content) and path.read_bytes() == content:
             return False
     except FileNotFoundError:
         path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}")
-    part.write_text(text, encoding="utf-8")
+    part.write_bytes(content)
     part.replace(path)
     return True
 

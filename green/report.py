@@ -128,9 +128,8 @@ def _record(file: Path, most: int, budgets: Iterable[str]) -> Row:
     """Read the verdicts that the page shows: the first of each sort, and all of every budget."""
     if not file.exists():
         raise InputError("no verdicts here", where=Where(str(file)), mend="run `snakemake` first")
-    raw = file.read_bytes()
     try:
-        record: Row = json.loads(_part(raw, most, budgets) or raw)
+        record: Row = json.loads(_part(file, most, budgets) or file.read_bytes())
     except ValueError as error:
         raise InputError(
             f"not a record of verdicts: {error}", where=Where(str(file)), mend="remove it, and run `snakemake`"
@@ -138,24 +137,27 @@ def _record(file: Path, most: int, budgets: Iterable[str]) -> Row:
     return record
 
 
-def _part(raw: bytes, most: int, budgets: Iterable[str]) -> bytes:
+def _part(file: Path, most: int, budgets: Iterable[str]) -> bytes:
     """Leave verdicts out that the page only counts; nothing is returned where they do not stand a line each."""
-    head, _, body = raw.partition(b'"verdicts":[\n')
-    lines, _, end = body.rpartition(b"\n]}")
-    if not lines or end != b"\n":
-        return b""
     wanted = tuple(f'{{"policy":{json.dumps(name)},'.encode() for name in budgets)
     kept, seen = [], Counter[bytes]()
-    for line in lines.split(b",\n"):  # no string of JSON breaks a line
-        if seen[_PASS] >= most and _PASSES in line and not line.startswith(wanted):
-            continue  # most lines are of this sort
-        sort = _SORT.search(line)
-        if sort is None:
+    with file.open("rb") as stream:
+        head = stream.readline()
+        if not head.endswith(b'"verdicts":[\n'):
             return b""
-        seen[sort[1]] += 1
-        if seen[sort[1]] <= most or line.startswith(wanted):
-            kept.append(line)
-    return b'%s"verdicts":[%s]}' % (head, b",".join(kept))
+        for line in stream:  # no string of JSON breaks a line
+            if seen[_PASS] >= most and _PASSES in line and not line.startswith(wanted):
+                continue  # most lines are of this sort
+            sort = _SORT.search(line)
+            if sort is None:
+                break
+            seen[sort[1]] += 1
+            if seen[sort[1]] <= most or line.startswith(wanted):
+                kept.append(line.rstrip(b",\n"))
+        else:
+            return b""
+        is_end = line == b"]}\n" and not stream.read(1)
+    return b"%s%s]}" % (head, b",".join(kept)) if is_end else b""
 
 
 def _rows(con: duckdb.DuckDBPyConnection, query: str, **values: object) -> list[Row]:
