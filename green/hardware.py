@@ -6,15 +6,19 @@ from typing import TYPE_CHECKING
 
 from green.draft import Draft, Row, Rows, spread
 from green.factors.names import device_key
-from green.model import Device, Record, component_of
+from green.model import BillItem, Device, Record, component_of
 from green.sink import UNSORTED, Intervals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from decimal import Decimal
+
+    from green.units import Quantity
 
 
 WHOLE = frozenset({(), ("device",), ("component",), ("count",), ("share",)})
 FOOTPRINT = frozenset({("embodied",), ("lifetime",), ("utilisation",)})
+UNREADABLE = "unreadable;count=1"  # a bill that is written and unknown: no kind of part, so no sum
 
 
 def devices(draft: Draft, site_hardware: Sequence[Device], rows: Rows) -> list[tuple[int, str, str, int | None]]:
@@ -80,6 +84,7 @@ def _blank(draft: Draft, device_id: str, component: str) -> Row:
         "share": 1.0,
     }
     row.update(uuid=None, sensor_method=None, first_at=None, last_at=None, utilisation=None, is_embodied=True)
+    row.update(bill=None, serial=None)
     return row
 
 
@@ -108,16 +113,58 @@ def _declared(draft: Draft, device: Device, number: int, origin: str, rows: Rows
     row["line"] = read.line_of.get(f"hardware[{number}]", 1) if read and origin == "hardware" else 1
     row["share"] = float(device.share.value) if device.share else 1.0
     row["utilisation"] = float(device.utilisation.value) if device.utilisation else None
+    row.update(serial=device.serial, bill=bill(device))
     for key, unit in _QUANTITIES:
         spread(row, key, getattr(device, key), unit)
     wrong = {path[2:3] for path in (read.dropped if read else ()) if path[:2] == ("hardware", number)}
     if origin == "hardware" and wrong & WHOLE:
         for key, unit in _QUANTITIES:
             spread(row, key, None, unit)
+    if origin == "hardware" and ("parts",) in wrong:
+        row["bill"] = UNREADABLE
     if origin == "hardware" and wrong & (WHOLE | FOOTPRINT):  # written and unknown: the catalogue must not answer
         spread(row, "embodied", None, "kgco2e")
-        row["device_key"] = None
+        row["device_key"] = row["bill"] = None
     if draft.is_child:  # the record's power was declared for the folder, not for each row of a file in it
         for key, unit in (("average_power", "w"), ("load", "")):
             spread(row, key, None, unit)
     rows.tables.setdefault("device", []).append(row)
+
+
+_ATTRIBUTES = {  # key of a part → its name with the unit that formulas.sql knows it by
+    "embodied": "embodied_kgco2e",
+    "die": "die_mm2",
+    "capacity": "capacity_gb",
+    "density": "density_gb_per_cm2",
+    "mass": "mass_kg",
+    "casing": "casing_kg",
+    "heatsink": "heatsink_kg",
+    "pwb": "pwb_cm2",
+    "memory": "memory_gb",
+    "boat": "boat_km",
+    "truck": "truck_km",
+    "plane": "plane_km",
+}
+
+
+def bill(device: Device) -> str | None:
+    """Write the parts of a device in the form of formulas.sql, in order: the order of a record must not matter."""
+    return "|".join(sorted(_written(item) for item in device.parts)) or None
+
+
+def _written(item: BillItem) -> str:
+    cells = [f"count={item.count}"]
+    if item.device is not None:
+        cells.append(f"device={device_key(item.device)}")  # a key holds nothing but letters, digits, points and spaces
+    if item.memory_dies is not None:
+        cells.append(f"memory_dies={item.memory_dies}")
+    for key, name in _ATTRIBUTES.items():
+        value: Quantity | None = getattr(item, key)
+        if value is not None:
+            ends = "" if value.low is value.high is None else f",{_number(value.low)},{_number(value.high)}"
+            cells.append(f"{name}={_number(value.value)}{ends}")
+    return ";".join([item.part, *sorted(cells)])
+
+
+def _number(value: Decimal | None) -> str:
+    return "" if value is None else f"{float(value)!r}"

@@ -18,6 +18,7 @@ from pydantic import (
     Field,
     PlainSerializer,
     WithJsonSchema,
+    model_validator,
 )
 from pydantic_core import PydanticCustomError
 
@@ -30,7 +31,7 @@ MAX_NAME = 500
 # The largest quantity of one run that is not a slip of the pen: 1 GW, 1,000 TWh, 300 years, a million megatonnes.
 _MOST = {
     "W": 1e9, "kWh": 1e12, "s": 1e10, "h": 1e10, "1": 1e3, "kgCO2e": 1e12, "GB": 1e12, "USD": 1e12, "USD/kWh": 1e5,
-    "gCO2e/kWh": 1e5, "L/kWh": 1e5,
+    "gCO2e/kWh": 1e5, "L/kWh": 1e5, "kg": 1e6, "mm2": 1e6, "cm2": 1e6, "GB/cm2": 1e5, "km": 1e5,
 }  # fmt: skip
 
 
@@ -109,6 +110,11 @@ if TYPE_CHECKING:  # to a type checker each is a Quantity; pydantic reads the un
     Intensity = units.Quantity
     WaterPerEnergy = units.Quantity
     Memory = units.Quantity
+    Mass = units.Quantity
+    DieArea = units.Quantity
+    BoardArea = units.Quantity
+    Density = units.Quantity
+    Distance = units.Quantity
 else:
     Power = _quantity("W")
     Energy = _quantity("kWh")
@@ -121,6 +127,11 @@ else:
     Intensity = _quantity("gCO2e/kWh")
     WaterPerEnergy = _quantity("L/kWh")
     Memory = _quantity("GB")
+    Mass = _quantity("kg")
+    DieArea = _quantity("mm2")
+    BoardArea = _quantity("cm2")
+    Density = _quantity("GB/cm2")
+    Distance = _quantity("km")
     Pue = Annotated[Ratio, AfterValidator(_pue)]
     Share = Annotated[Ratio, AfterValidator(_share)]
 
@@ -141,6 +152,48 @@ class Cost(Part):
     tariff: Tariff | None = None
 
 
+_ROUTE = ("mass", "boat", "truck", "plane")
+_HAS = {  # which attributes make the model of a kind of part; `device` and `embodied` are for all of them
+    "cpu": ("die",),
+    "gpu": ("casing", "heatsink", "pwb", "die", "memory", "memory_dies", *_ROUTE),
+    "ram": ("capacity", "density"),
+    "ssd": ("capacity", "density"),
+    "psu": ("mass",),
+    "transport": _ROUTE,
+}
+
+
+class BillItem(Part):
+    """One line of a bill of materials: `count` equal parts of a device."""
+
+    part: Literal[
+        "cpu", "gpu", "ram", "ssd", "hdd", "board", "psu", "chassis", "blade", "assembly", "transport", "other"
+    ]
+    count: Annotated[int, Field(ge=1, le=10_000_000)] = 1
+    device: Name | None = None
+    embodied: Carbon | None = None
+    die: DieArea | None = None
+    capacity: Memory | None = None
+    density: Density | None = None
+    mass: Mass | None = None
+    casing: Mass | None = None
+    heatsink: Mass | None = None
+    pwb: BoardArea | None = None
+    memory: Memory | None = None
+    memory_dies: Annotated[int, Field(ge=1, le=1_000)] | None = None
+    boat: Distance | None = None
+    truck: Distance | None = None
+    plane: Distance | None = None
+
+    @model_validator(mode="after")
+    def _is_of_its_kind(self) -> BillItem:
+        """Refuse what the model of this kind of part would silently leave out."""
+        known = {"part", "count", "device", "embodied", *_HAS.get(self.part, ())}
+        for name in sorted(self.model_fields_set - known):
+            raise PydanticCustomError("bad_value", "a {part} has no {name}", {"part": self.part, "name": name})
+        return self
+
+
 class Device(Part):
     """One entry of hardware: `count` equal devices."""
 
@@ -154,6 +207,8 @@ class Device(Part):
     lifetime: Hours | None = None
     utilisation: Share | None = None
     share: Share | None = None
+    serial: Name | None = None
+    parts: tuple[BillItem, ...] = ()
 
 
 class Site(Part):

@@ -22,6 +22,8 @@ NO_HARDWARE: no device is known whose embodied carbon could be charged
 > list hardware: in run.yaml, or in the site in config.yaml
 UNKNOWN_DEVICE: the catalogue has no such device, or a line of a log does not say which device it is about
 > use one of the nearest names, write embodied: into the device's entry, or log index or uuid
+UNKNOWN_PART: a part of the bill of materials is unknown, so that the sum is: no attribute, no such device, no factor
+> `green explain RUN carbon.embodied` names the part and what it lacks; write it below parts:, or embodied: of the part
 BAD_UNIT: a quantity has no unit, a wrong one, or is no number
 > write it as in "330 W" or {value, low, high}; docs/records.md lists the units
 BAD_VALUE: a field of a record, or a reading, is not of its kind
@@ -78,6 +80,10 @@ REPLACED: the source is still there and no longer yields this run; it leaves bud
 > nothing, if the run was renamed or removed on purpose
 SOURCE_GONE: the log is no longer there; the run keeps its last assessment and counts in budgets
 > nothing: this is how a ledger remembers
+INSIDE_HOST: devices that the bill of a host holds are declared beside it; they are charged with the host alone
+> nothing; declare count: above what the host holds where some stand outside
+FLEET_EXCEEDED: runs were charged more of a machine than is embodied in it: reservations overlap or outlive it
+> give each run its share:, or mend the times, serial: or lifetime: of the runs that `fleet` counts
 DEVICES_NOT_TOLD_APART: one series stands for several devices, so that its energy is too low
 > query nvidia-smi with index or uuid
 LAST_ROW_UNREAD: the last row of the run could not be read and an earlier one stands for it: too low

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MOST_MISTAKES = 100
-NOBODY = {"device": "?"}  # in the place of an entry of hardware that is none
+# In the place of an entry of a list that is none: the lines of those behind it stay true, and it is unknown.
+NOBODY: dict[str, object] = {"device": "?"}
+NOTHING: dict[str, object] = {"part": "other"}
 CODES = {"bad_unit": "BAD_UNIT", "extra_forbidden": "UNKNOWN_KEY"}
 
 
@@ -82,9 +84,16 @@ def _validate(document: yaml.Document, out: ReadRecord) -> Record:
             path = _path(value, first["loc"])
             mistakes.append(_mistake(document, path, dict(first)))
             out.dropped.add(path)
-            value = _without(value, path, NOBODY if path[:1] == ("hardware",) else "?")
+            value = _without(value, path, _instead(path))
     mistakes.append(Mistake(1, "BAD_RECORD", f"more than {MOST_MISTAKES} mistakes"))
     return Record()
+
+
+def _instead(path: tuple[int | str, ...]) -> object:
+    """Return what takes the place of an entry of a list."""
+    if path[:1] != ("hardware",):
+        return "?"
+    return NOTHING if "parts" in path else NOBODY
 
 
 def _path(value: Any, location: tuple[int | str, ...]) -> tuple[int | str, ...]:  # noqa: ANN401 -- plain YAML values

@@ -53,7 +53,7 @@ STAGES = {
             ("max_gap_us",),
             per_shard=True,
         ),
-        Stage("embodied", "1", ("run", "device", "factor"), EMBODIED, ("lifetime_h",)),
+        Stage("embodied", "2", ("run", "device", "factor"), EMBODIED, ("lifetime_h",)),
         Stage("emissions", "1", ("run", "energy", "embodied", "device", "factor", "series"), EMISSIONS),
     )
 }

@@ -15,7 +15,7 @@ MAX_VALUE = Decimal("1e30")
 MIN_VALUE = Decimal("1e-30")
 
 _WORD = re.compile(r"[MGT]?[a-z_]{2,40}")
-# dimension, then symbol and size in the base of the dimension: W, J, s, gCO2e, mL, B, USD, 1.
+# dimension, then symbol and size in the base of the dimension: W, J, s, gCO2e, mL, B, USD, g, mm2, km, 1.
 # Carbon is a dimension of its own; the avoirdupois pound is exact by definition (1959).
 _TABLE = """
 power   W 1  kW 1e3  MW 1e6
@@ -25,6 +25,9 @@ carbon  gCO2e 1  kgCO2e 1e3  tCO2e 1e6  ktCO2e 1e9  lbCO2e 453.59237
 volume  mL 1  L 1e3  kL 1e6  m3 1e6  ML 1e9
 data    B 1  kB 1e3  KB 1e3  MB 1e6  GB 1e9  TB 1e12
 money   USD 1
+mass    g 1  kg 1e3
+area    mm2 1  cm2 100
+length  km 1
 number  1 1  % 0.01
 """
 SYMBOLS: dict[str, tuple[str, Decimal]] = {
@@ -121,9 +124,10 @@ def _ratio(source: str, target: str, from_unit: str, to_unit: str) -> tuple[Deci
 
 
 def _other(from_unit: str, to_unit: str) -> BadQuantity:
+    meant = _SPELLED.get(from_unit)  # "5 kg" of CO2e: a unit in itself, and probably not meant so
     return BadQuantity(
         f"{shown(from_unit)} is {_dimension(from_unit)}, where {_dimension(to_unit)} is expected",
-        f"write it in {to_unit}",
+        f"did you mean {meant}?" if meant == to_unit else f"write it in {to_unit}",
     )
 
 

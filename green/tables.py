@@ -85,6 +85,8 @@ DEVICE = {
     "lifetime_low_h": "DOUBLE",
     "lifetime_high_h": "DOUBLE",
     "utilisation": "DOUBLE",
+    "bill": "VARCHAR",  # its parts as declared, `board;count=1|ram;capacity_gb=64;count=32`, in order, or NULL
+    "serial": "VARCHAR",  # which physical machine it is, where a record says so
     "first_at": "TIMESTAMPTZ",  # first and last line of its log with a time, readable power or not
     "last_at": "TIMESTAMPTZ",
     "resets": "BIGINT",
@@ -187,11 +189,17 @@ ENERGY = {
     "line": "INTEGER",
 }
 
+# The share of a life-cycle stage that is known apart (transport_kgco2e), or of another criterion (embodied_adp_kgsbeq).
+IMPACT = {"impact": "VARCHAR", "value": EXACT, "low": EXACT, "high": EXACT}
+
 EMBODIED = {
     "run_id": "VARCHAR",
     "device_id": "VARCHAR",
     "component": "VARCHAR",
     "name": "VARCHAR",
+    "machine": "VARCHAR",  # serial of the record, or uuid of the log
+    "count": "DOUBLE",
+    "inside": "VARCHAR",  # the host of the run that holds it, or a part of its count, and is charged with it
     "device_hours_h": "DOUBLE",
     "lifetime_h": "DOUBLE",
     "utilisation": "DOUBLE",
@@ -200,7 +208,10 @@ EMBODIED = {
     "embodied_kgco2e": EXACT,
     "embodied_low_kgco2e": EXACT,
     "embodied_high_kgco2e": EXACT,
+    "life_cycle_stages": "VARCHAR",  # those that the figure holds of every part, with +; NULL where nobody says
+    "impacts": f"STRUCT({', '.join(f'{name} {kind}' for name, kind in IMPACT.items())})[]",
     "reason": "VARCHAR",
+    "bill": "VARCHAR",  # the parts of one, as in `device`, with what the catalogue adds to them
     "factor_ids": NAMES,
     "file": "VARCHAR",
     "line": "INTEGER",

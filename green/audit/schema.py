@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from green.stages import text_of
-from green.tables import EMBODIED, EMISSIONS, ENERGY, EXACT, INPUTS, METRICS, NAMES, UNITS, quote
+from green.tables import EMBODIED, EMISSIONS, ENERGY, EXACT, IMPACT, INPUTS, METRICS, NAMES, UNITS, quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import duckdb
 
 SCHEMA_VERSION = 1
+_EMBODIED = {key: kind for key, kind in EMBODIED.items() if key != "impacts"}  # a row each in a table of their own
 _INPUT = {key: kind for key, kind in INPUTS.items() if key != "source"}
 
 
@@ -27,8 +28,9 @@ def _without_run(columns: Mapping[str, str]) -> dict[str, str]:
 
 # Key in the payload, projection, columns: the lists of a run's facts.
 LISTS = (
-    ("embodied", "embodied", _without_run(EMBODIED)),
+    ("embodied", "embodied", _without_run(_EMBODIED)),
     ("energy", "energy", _without_run(ENERGY)),
+    ("impacts", "impact", {"device_id": "VARCHAR", **IMPACT}),
     ("inputs", "input_file", _INPUT),
     ("metrics", "quality_metric", _without_run(METRICS)),
     ("units", "functional_unit", _without_run(UNITS)),
@@ -178,11 +180,15 @@ VIEWS = [
     "scope2",
     "data_quality",
     "lineage",
+    "life_cycle",
+    "criteria",
+    "fleet",
 ]
 PROJECTIONS = [
     "run",
     "energy",
     "embodied",
+    "impact",
     "functional_unit",
     "quality_metric",
     "input_file",

@@ -67,3 +67,161 @@ CREATE OR REPLACE MACRO exact(x) AS try_cast(cast(x AS varchar) AS decimal(38, 1
 
 -- The number nearest to an exact quantity, again by its text: DuckDB 2.0 casts 0.29148 to 0.29147999999999996.
 CREATE OR REPLACE MACRO as_double(x) AS cast(cast(x AS varchar) AS double);
+
+-- A part of a bill of materials is written with semicolons, chr(59), between its kind and its attributes, each
+-- `name=value` or `name=value,low,high`: `ram, capacity_gb=64, count=32`. Its attributes at place 1 (the value), 2 (low
+-- ends) or 3 (high ends): an end that is not written is the value, and what divides has its ends the other way round.
+CREATE OR REPLACE MACRO part_kind(part) AS split_part(part, chr(59), 1);
+CREATE OR REPLACE MACRO part_text(part, name) AS
+regexp_extract(part, concat(chr(59), name, '=([^', chr(59), ']*)'), 1);
+CREATE OR REPLACE MACRO part_attributes(part, place) AS
+CASE
+    WHEN list_unique(list_transform(string_split(part, chr(59)), LAMBDA one: split_part(one, '=', 1)))
+        = len(string_split(part, chr(59)))
+        THEN map_from_entries(list_transform(
+            string_split(part, chr(59))[2:],
+            LAMBDA one: {
+                'name': split_part(one, '=', 1),
+                'value': try_cast(coalesce(
+                    nullif(split_part(split_part(one, '=', 2), ',', CASE
+                        WHEN place > 1 AND contains(one, 'gb_per_cm2=') THEN 5 - place ELSE place
+                    END), ''),
+                    split_part(split_part(one, '=', 2), ',', 1)
+                ) AS double)
+            }
+        ))
+END;
+
+-- A die as it is sawn from the wafer, with 0.2 mm between two dies.
+CREATE OR REPLACE MACRO sawn_mm2(die_mm2) AS (sqrt(die_mm2) + 0.2) * (sqrt(die_mm2) + 0.2);
+
+-- How many square dies a round wafer of 300 mm holds: its area, less what its rim loses.
+CREATE OR REPLACE MACRO dies_per_wafer(sawn_mm2) AS pi() * 22500.0 / sawn_mm2 - pi() * 300.0 / sqrt(2.0 * sawn_mm2);
+
+-- Wafer that a working die costs: its part of a wafer, over the yield exp(-sqrt(area x defects)). The method is that
+-- of the GPU model of Boavizta (Lees-Perasso et al., ADEME 2026). A die that no wafer holds is unknown; the sixth
+-- place is where the exponential of two machines may differ.
+CREATE OR REPLACE MACRO wafer_mm2(die_mm2, defects_per_cm2) AS
+CASE
+    WHEN die_mm2 > 0 AND dies_per_wafer(sawn_mm2(die_mm2)) >= 1
+        THEN round(
+            pi() * 22500.0 / dies_per_wafer(sawn_mm2(die_mm2))
+            / exp(-sqrt(sawn_mm2(die_mm2) / 100.0 * defects_per_cm2)), 6
+        )
+END;
+
+-- A term of a part: how much there is of what has a coefficient. Its impact is amount x coefficient, in each
+-- criterion (carbon, abiotic depletion, primary energy, water) and at the life-cycle stage of ISO 14040/44.
+CREATE OR REPLACE MACRO term(name, unit, life_cycle_stage, amount) AS
+{'term': name, 'unit': unit, 'life_cycle_stage': life_cycle_stage, 'amount': cast(amount AS double)};
+
+-- Processor: the die, by its area, and the package (Green Cloud Computing, UBA Texte 94/2021).
+CREATE OR REPLACE MACRO cpu_terms(die_mm2) AS
+[term('cpu die', 'mm2', 'manufacture', die_mm2), term('cpu package', '1', 'manufacture', 1)];
+
+-- Memory: the silicon is capacity / density, beside the board of the stick or drive (UBA Texte 94/2021).
+CREATE OR REPLACE MACRO ram_terms(capacity_gb, density_gb_per_cm2) AS [
+    term('ram die', 'cm2', 'manufacture', capacity_gb / density_gb_per_cm2),
+    term('ram stick', '1', 'manufacture', 1)
+];
+CREATE OR REPLACE MACRO ssd_terms(capacity_gb, density_gb_per_cm2) AS [
+    term('ssd die', 'cm2', 'manufacture', capacity_gb / density_gb_per_cm2),
+    term('ssd', '1', 'manufacture', 1)
+];
+
+-- Power supply: by its mass (UBA Texte 94/2021).
+CREATE OR REPLACE MACRO psu_terms(mass_kg) AS [term('power supply', 'kg', 'manufacture', mass_kg)];
+
+-- What is counted by the piece (UBA Texte 94/2021); a blade has a sixteenth of its enclosure.
+CREATE OR REPLACE MACRO piece_terms(part) AS
+CASE part
+    WHEN 'hdd' THEN [term('hdd', '1', 'manufacture', 1)]
+    WHEN 'board' THEN [term('motherboard', '1', 'manufacture', 1)]
+    WHEN 'chassis' THEN [term('rack chassis', '1', 'manufacture', 1)]
+    WHEN 'blade'
+        THEN [
+            term('blade', '1', 'manufacture', 1),
+            term('blade enclosure, 16 slots', '1', 'manufacture', 1 / 16.0)
+        ]
+    WHEN 'assembly' THEN [term('assembly', '1', 'manufacture', 1)]
+END;
+
+-- Freight: mass x distance by each mode that is used. No mode at all is no route.
+CREATE OR REPLACE MACRO freight_terms(mass_kg, boat_km, truck_km, plane_km) AS
+list_transform(
+    list_filter(
+        [
+            {'mode': 'transport by boat', 'km': boat_km},
+            {'mode': 'transport by truck', 'km': truck_km},
+            {'mode': 'transport by plane', 'km': plane_km}
+        ],
+        LAMBDA one: one.km IS NOT NULL
+    ),
+    LAMBDA one: term(one.mode, 'tkm', 'transport', mass_kg / 1000.0 * one.km)
+);
+
+-- Accelerator (GPU model of Boavizta, Lees-Perasso et al., ADEME 2026): casing, heatsink, printed board, the wafers of
+-- the die and of the memory, transport of what it is made of, and its end of life.
+CREATE OR REPLACE MACRO gpu_terms(casing_kg, heatsink_kg, pwb_cm2, die_wafer_mm2, memory_wafer_mm2, mass_kg) AS [
+    term('gpu casing', 'kg', 'manufacture', casing_kg),
+    term('gpu heatsink', 'kg', 'manufacture', heatsink_kg),
+    term('gpu board', 'cm2', 'manufacture', pwb_cm2),
+    term('gpu die', 'mm2', 'manufacture', die_wafer_mm2),
+    term('gpu memory', 'mm2', 'manufacture', memory_wafer_mm2),
+    term('gpu upstream transport', 'kg', 'manufacture', mass_kg),
+    term('gpu end of life', 'kg', 'end_of_life', mass_kg)
+];
+
+-- A part with a figure of its own, declared or of the catalogue, in the criteria that it has.
+CREATE OR REPLACE MACRO figure_terms(embodied_kgco2e, life_cycle_stage, adp_kgsbeq, primary_energy_mj, water_l) AS [
+    term('its own figure', 'kgCO2e', life_cycle_stage, embodied_kgco2e),
+    term('its own figure', 'kgSbeq', NULL, adp_kgsbeq),
+    term('its own figure', 'MJ', NULL, primary_energy_mj),
+    term('its own figure', 'L', NULL, water_l)
+];
+
+-- The terms of a part by its attributes: its own figure where it has one, else the model of its kind. What is of no
+-- kind that is known has none.
+CREATE OR REPLACE MACRO part_terms(kind, has) AS
+CASE
+    WHEN has['embodied_kgco2e'] IS NOT NULL
+        THEN figure_terms(
+            has['embodied_kgco2e'],
+            CASE WHEN has['is_manufacture'] = 1 THEN 'manufacture' END,
+            has['adp_kgsbeq'],
+            has['primary_energy_mj'],
+            has['embodied_water_l']
+        )
+    WHEN kind = 'cpu' THEN cpu_terms(has['die_mm2'])
+    WHEN kind = 'ram' THEN ram_terms(has['capacity_gb'], has['density_gb_per_cm2'])
+    WHEN kind = 'ssd' THEN ssd_terms(has['capacity_gb'], has['density_gb_per_cm2'])
+    WHEN kind = 'psu' THEN psu_terms(has['mass_kg'])
+    WHEN kind = 'gpu'
+        THEN list_concat(
+            gpu_terms(
+                has['casing_kg'],
+                has['heatsink_kg'],
+                has['pwb_cm2'],
+                wafer_mm2(has['die_mm2'], has['defects_per_cm2']),
+                has['memory_dies'] * wafer_mm2(
+                    has['memory_gb'] / has['memory_gb_per_cm2'] * 100.0 / has['memory_dies'], has['defects_per_cm2']
+                ),
+                has['mass_kg']
+            ),
+            freight_terms(has['mass_kg'], has['boat_km'], has['truck_km'], has['plane_km'])
+        )
+    WHEN kind = 'transport' THEN freight_terms(has['mass_kg'], has['boat_km'], has['truck_km'], has['plane_km'])
+    ELSE piece_terms(kind)
+END;
+
+-- Impact of a term in one criterion = amount x coefficient; what is beyond anything physical is unknown.
+CREATE OR REPLACE MACRO part_impact(amount, coefficient) AS
+CASE WHEN amount * coefficient >= 0 AND amount * coefficient < 1e9 THEN exact(amount * coefficient) END;
+
+-- How often a part stands in its bill: a whole number.
+CREATE OR REPLACE MACRO part_units(part) AS
+CASE
+    WHEN try_cast(part_text(part, 'count') AS double) BETWEEN 1 AND 1e7
+        AND try_cast(part_text(part, 'count') AS double) = floor(try_cast(part_text(part, 'count') AS double))
+        THEN cast(try_cast(part_text(part, 'count') AS double) AS integer)
+END;

@@ -2,7 +2,7 @@
 --
 -- reads   the projections of schema.sql
 -- gives   runs, run_units, run_metrics, by_project, by_team_month, budget_status, violations,
---         waivers_active, scope2, data_quality, lineage
+--         waivers_active, scope2, data_quality, lineage, life_cycle, criteria, fleet
 --
 -- Sums are taken over the exact DECIMAL below, so that they do not depend on the order of rows.
 CREATE OR REPLACE VIEW newest_run AS
@@ -214,3 +214,109 @@ FROM newest_run AS r
 INNER JOIN ledger AS l ON r.seq = l.seq
 LEFT JOIN input_file AS i ON r.seq = i.seq
 ORDER BY r.run_id, i.file;
+
+-- What no source keeps apart stands in one row, its stages joined by +; what is left of a figure of which some stages
+-- are known apart has no stage. So the rows of a run add up to its emissions.
+CREATE OR REPLACE VIEW life_cycle AS
+WITH figure AS (
+    SELECT e.*
+    FROM embodied AS e
+    INNER JOIN newest_run AS r ON e.seq = r.seq
+),
+
+apart AS (
+    SELECT f.run_id, f.device_id, f.component, f.life_cycle_stages, i.value, i.low, i.high,
+        replace(i.impact, '_kgco2e', '') AS stage
+    FROM figure AS f
+    INNER JOIN impact AS i ON f.seq = i.seq AND f.device_id = i.device_id
+    WHERE ends_with(i.impact, '_kgco2e')
+),
+
+left_over AS (
+    SELECT f.run_id, f.device_id, f.component, a.apart, f.life_cycle_stages,
+        f.embodied_kgco2e AS value,
+        f.embodied_low_kgco2e AS low,
+        f.embodied_high_kgco2e AS high
+    FROM figure AS f
+    LEFT JOIN (
+        SELECT run_id, device_id, sum(value) AS apart FROM apart
+        GROUP BY run_id, device_id
+    ) AS a ON f.run_id = a.run_id AND f.device_id = a.device_id
+)
+
+SELECT
+    run_id,
+    device_id,
+    component,
+    life_cycle_stage,
+    as_double(value) AS kgco2e,
+    as_double(low) AS kgco2e_low,
+    as_double(high) AS kgco2e_high,
+    is_complete
+FROM (
+    SELECT run_id, device_id, component, stage AS life_cycle_stage, value, low, high,
+        contains(coalesce(life_cycle_stages, ''), stage) AS is_complete
+    FROM apart
+    UNION ALL
+    SELECT run_id, device_id, component, life_cycle_stages, value, low, high, life_cycle_stages IS NOT null
+    FROM left_over
+    WHERE apart IS null
+    UNION ALL
+    SELECT run_id, device_id, component, null, value - apart, null, null, false
+    FROM left_over
+    WHERE value - apart > value / 1000000000  -- stages are rounded apart, to 18 places
+    UNION ALL
+    SELECT
+        run_id, null, null, 'use', operational_kgco2e, operational_kgco2e_low, operational_kgco2e_high,
+        operational_kgco2e IS NOT null
+    FROM newest_run
+)
+ORDER BY run_id, device_id, life_cycle_stage;
+
+CREATE OR REPLACE VIEW criteria AS
+SELECT
+    i.run_id,
+    i.device_id,
+    e.component,
+    substr(i.impact, 10, len(i.impact) - 9 - len(u.suffix)) AS criterion,
+    u.unit,
+    as_double(i.value) AS value,
+    as_double(i.low) AS low,
+    as_double(i.high) AS high
+FROM impact AS i
+INNER JOIN newest_run AS r ON i.seq = r.seq
+INNER JOIN embodied AS e ON i.seq = e.seq AND i.device_id = e.device_id
+INNER JOIN (VALUES ('_kgsbeq', 'kgSbeq'), ('_mj', 'MJ'), ('_l', 'L')) AS u (suffix, unit)
+    ON ends_with(i.impact, u.suffix)
+ORDER BY i.run_id, i.device_id, criterion;
+
+-- A machine is charged more than there is where reservations overlap or outlive it: then FLEET_EXCEEDED.
+CREATE OR REPLACE VIEW fleet AS
+SELECT
+    *,
+    list_filter(
+        [CASE WHEN charged_ratio > 1 + 1e-9 THEN 'FLEET_EXCEEDED' END], LAMBDA x: x IS NOT null
+    ) AS flags
+FROM (
+    SELECT
+        e.machine,
+        e.component,
+        e.name,
+        max(e.count) AS count,
+        count(DISTINCT e.run_id) AS runs,
+        min(r.started_at) AS started_at,
+        max(r.ended_at) AS ended_at,
+        -- the newest assessment says what one of them embodies
+        arg_max(e.embodied_total_kgco2e, e.seq) AS embodied_total_kgco2e,
+        as_double(known_sum(e.embodied_kgco2e)) AS charged_kgco2e,
+        as_double(sum(e.embodied_kgco2e))
+        / nullif(max(e.count) * arg_max(e.embodied_total_kgco2e, e.seq), 0) AS charged_ratio,
+        as_double(sum(exact(e.device_hours_h * e.share))) AS reserved_h,
+        as_double(sum(exact(e.device_hours_h * e.share / (e.lifetime_h * e.utilisation)))) / max(e.count)
+            AS used_life_ratio
+    FROM embodied AS e
+    INNER JOIN current_run AS r ON e.seq = r.seq
+    WHERE e.machine IS NOT null AND r.is_counted AND r.status IS DISTINCT FROM 'planned'
+    GROUP BY e.machine, e.component, e.name
+)
+ORDER BY machine, component, name;
