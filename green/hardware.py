@@ -131,7 +131,7 @@ def _declared(draft: Draft, device: Device, number: int, origin: str, rows: Rows
     rows.tables.setdefault("device", []).append(row)
 
 
-_ATTRIBUTES = {  # key of a part → its name with the unit that formulas.sql knows it by
+ATTRIBUTES = {  # key of a part → its name with the unit that formulas.sql knows it by
     "embodied": "embodied_kgco2e",
     "die": "die_mm2",
     "capacity": "capacity_gb",
@@ -158,7 +158,7 @@ def _written(item: BillItem) -> str:
         cells.append(f"device={device_key(item.device)}")  # a key holds nothing but letters, digits, points and spaces
     if item.memory_dies is not None:
         cells.append(f"memory_dies={item.memory_dies}")
-    for key, name in _ATTRIBUTES.items():
+    for key, name in ATTRIBUTES.items():
         value: Quantity | None = getattr(item, key)
         if value is not None:
             ends = "" if value.low is value.high is None else f",{_number(value.low)},{_number(value.high)}"
@@ -167,4 +167,4 @@ def _written(item: BillItem) -> str:
 
 
 def _number(value: Decimal | None) -> str:
-    return "" if value is None else f"{float(value)!r}"
+    return "" if value is None else f"{float(value)!r}".removesuffix(".0")

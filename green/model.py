@@ -153,7 +153,7 @@ class Cost(Part):
 
 
 _ROUTE = ("mass", "boat", "truck", "plane")
-_HAS = {  # which attributes make the model of a kind of part; `device` and `embodied` are for all of them
+PART_KEYS = {  # which attributes make the model of a kind of part; `device` and `embodied` are for all of them
     "cpu": ("die",),
     "gpu": ("casing", "heatsink", "pwb", "die", "memory", "memory_dies", *_ROUTE),
     "ram": ("capacity", "density"),
@@ -188,7 +188,7 @@ class BillItem(Part):
     @model_validator(mode="after")
     def _is_of_its_kind(self) -> BillItem:
         """Refuse what the model of this kind of part would silently leave out."""
-        known = {"part", "count", "device", "embodied", *_HAS.get(self.part, ())}
+        known = {"part", "count", "device", "embodied", *PART_KEYS.get(self.part, ())}
         for name in sorted(self.model_fields_set - known):
             raise PydanticCustomError("bad_value", "a {part} has no {name}", {"part": self.part, "name": name})
         return self

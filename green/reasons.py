@@ -82,8 +82,10 @@ SOURCE_GONE: the log is no longer there; the run keeps its last assessment and c
 > nothing: this is how a ledger remembers
 INSIDE_HOST: devices that the bill of a host holds are declared beside it; they are charged with the host alone
 > nothing; declare count: above what the host holds where some stand outside
-FLEET_EXCEEDED: runs were charged more of a machine than is embodied in it: reservations overlap or outlive it
-> give each run its share:, or mend the times, serial: or lifetime: of the runs that `fleet` counts
+FLEET_EXCEEDED: runs were charged more of a machine than is embodied in it, or than its lifetime holds
+> give runs that share it share:, or mend the times, serial: or lifetime: of the runs that the view fleet counts
+FLEET_OVERLAP: runs reserve more of a machine at one time than there is
+> give runs that share it share:, or mend their times or serial:
 DEVICES_NOT_TOLD_APART: one series stands for several devices, so that its energy is too low
 > query nvidia-smi with index or uuid
 LAST_ROW_UNREAD: the last row of the run could not be read and an earlier one stands for it: too low

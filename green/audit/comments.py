@@ -147,6 +147,7 @@ COLUMNS = {
     "charged_ratio": "share of the embodied emissions that is charged; above 1 is more than there is",
     "reserved_h": "device-hours that all counted runs reserved, weighed by their share, h",
     "used_life_ratio": "share of the lifetime that is reserved; above 1 reservations overlap, or outlive the machine",
+    "peak_ratio": "largest share of the machine that is reserved at one time; above 1 reservations overlap",
     "lifetime_h": "lifetime that the footprint is spread over, h",
     "utilisation": "share of the lifetime that is used, 0 to 1",
     "share": "share of the device that the run has, 0 to 1",

@@ -152,9 +152,36 @@ def _device(one: Row) -> Tree:
         f"utilisation {_number(given['utilisation'])}, share {_number(given['share'])}",
     )
     below.append((", ".join(parts), []))
+    if one["inside"]:
+        left = f"{_number(one['device_hours_h'])} device-hours stand outside"
+        below.append((f"of these {_number(one['count'])} what {one['inside']} holds is charged there; {left}", []))
+    if one["machine"]:
+        below.append((f"machine {one['machine']}: the view fleet sums what all its runs are charged", []))
+    if one["life_cycle_stages"]:
+        below.append((f"life-cycle stages: {one['life_cycle_stages'].replace('+', ', ')}", []))
+    below += [_part(part) for part in one["parts"]]
     if one["is_capped"]:
         below.append(("capped: the run outlives the device, which is charged whole and no more", []))
     return f"{head}, {one['where']}", [*below, *map(_factor, one["factors"])]
+
+
+def _part(one: Row) -> Tree:
+    """Draw a part: its sum, its formula, and each term as it would be keyed into a calculator."""
+    named = f" {one['device']}" if one["device"] else ""
+    has = ", ".join(f"{key} {value}" for key, value in one["attributes"].items())
+    formula = one["formula"]
+    below: list[Tree] = [(f"lacks: {', '.join(one['lacks'])}", [])] if one["lacks"] else []
+    if one["terms"]:
+        below.append((f"formula {formula['name']} = {formula['text']}", [(formula["clause"], [])]))
+    for term in one["terms"]:
+        per = "" if term["coefficient_unit"] == "1" else f" {term['coefficient_unit']}"
+        amount = f"{_number(term['amount'])} {term['amount_unit']}".removesuffix(" 1")
+        stage = f", {term['life_cycle_stage']}" if term["life_cycle_stage"] else ""
+        product = _interval({**term, "unit": "kgCO2e"})
+        text = f"{term['term']}: {amount} x {_number(term['coefficient'])}{per} = {product}{stage}"
+        below.append((text, list(map(_factor, term["factors"]))))
+    head = f"part {_number(one['count'])} x {one['part']}{named}{f' ({has})' if has else ''}: {_interval(one)}"
+    return head, [*below, *map(_factor, one["factors"])]
 
 
 def _factor(row: Row) -> Tree:

@@ -65,6 +65,8 @@ def _words(codes: list[str]) -> list[Row]:
 def metric_named(name: str) -> str:
     """Return the policy's name of a metric that is given by its name or by its column."""
     by_column = {metric.column: metric.name for metric in METRICS.values()}
+    ends = [one.partition(".")[2] for one in METRICS]
+    by_column |= {one.partition(".")[2]: one for one in METRICS if ends.count(one.partition(".")[2]) == 1}
     if name in METRICS or name in by_column:
         return by_column.get(name, name)
     near = get_close_matches(name, [*METRICS, *by_column], n=1)

@@ -8,6 +8,7 @@ from green.explain import inputs
 from green.explain.check import ENDS, Triple, compare, same, stored
 from green.explain.facts import rows
 from green.explain.formulas import formulas
+from green.explain.hardware import device
 from green.policy.metrics import METRICS, TIER, Metric
 from green.reasons import reason
 
@@ -153,14 +154,13 @@ def _call(facts: Facts, macro: str, *arguments: float | None) -> float | None:
 
 def _embodied(facts: Facts, _name: str, said: Triple) -> Row:
     """The share of each device, summed; unknown where one of them is."""
-    devices = [inputs.device(facts, row) for row in facts.devices]
+    devices = [device(facts, row) for row in facts.devices]
     names = ("embodied_kgco2e", "embodied_low_kgco2e", "embodied_high_kgco2e")
     sums = ", ".join(f"as_double(known_sum({name})) AS {end}" for end, name in zip(ENDS, names, strict=True))
     found = rows(facts.con, f"SELECT {sums} FROM embodied WHERE seq = $seq", seq=facts.run["seq"])[0]
     record = _formula("embodied_kgco2e")
     record["terms"] = [
-        _term("embodied_kgco2e", *device["arguments"].values(), result=device["recomputed"]["value"])
-        for device in devices
+        _term("embodied_kgco2e", *one["arguments"].values(), result=one["recomputed"]["value"]) for one in devices
     ]
     record |= compare(said, Triple(*(found[end] for end in ENDS)), ends=True)
     wrong = [f"{one['device_id']}: {text}" for one in devices for text in one["disagreements"]]

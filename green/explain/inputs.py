@@ -1,12 +1,10 @@
-"""What goes into figures: answers about energy, PUE, intensity, devices, each with its factor or its place."""
+"""What goes into figures: answers about energy, PUE, intensity, each with its factor or its place."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from green.explain.check import ENDS, Triple, compare, same
-from green.explain.facts import rows
-from green.factors import nearest
+from green.explain.check import same
 from green.reasons import reason
 
 if TYPE_CHECKING:
@@ -146,80 +144,3 @@ def missing(facts: Facts, metric: str) -> list[str]:
     elif metric == "carbon.total":
         found |= of_devices
     return [name for name, is_missing in found.items() if is_missing]
-
-
-def device(facts: Facts, row: Row) -> Row:
-    """Return one device's share of its embodied carbon, recomputed, with the sources of its footprint."""
-    totals, lifetimes = (facts.used(row["factor_ids"], quantity) for quantity in ("embodied", "lifetime"))
-    total, life = _spread(row["embodied_total_kgco2e"], totals), _spread(row["lifetime_h"], lifetimes)
-    found, is_capped = _shares(facts, row, total, life)
-    said = Triple(row["embodied_kgco2e"], row["embodied_low_kgco2e"], row["embodied_high_kgco2e"])
-    record: Row = {"input": "device", **{key: row[key] for key in ("device_id", "component", "name")}, **said._asdict()}
-    record["arguments"] = {
-        "embodied_total_kgco2e": row["embodied_total_kgco2e"],
-        "device_hours_h": _charged(facts, row) if is_capped else row["device_hours_h"],
-        "lifetime_h": row["lifetime_h"],
-        "utilisation": row["utilisation"],
-        "share": row["share"],
-    }
-    record |= {"device_hours_h": row["device_hours_h"], "is_capped": is_capped}
-    record |= compare(said, found, ends=bool(totals and lifetimes))
-    for what, value, used in (("footprint", total.value, totals), ("lifetime", life.value, lifetimes)):
-        record[f"{what}_origin"] = "factor" if used else None if value is None else "declared"
-        if used and value is not None and not any(same(value, one["value"]) for one in used):
-            wrong = f"its {what} is {value!r}, none of its factors says so"
-            record |= {"agrees": False, "disagreements": [*record["disagreements"], wrong]}
-    code = row["reason"]
-    record["unknown"] = [{"code": code, **reason(code)._asdict()}] if code else []
-    record["nearest"] = nearest(row["name"]) if code == "UNKNOWN_DEVICE" and row["name"] else []
-    return record | {"factors": [sourced(one) for one in (*totals, *lifetimes)], "where": place(row)}
-
-
-def _spread(value: float | None, used: Sequence[Row]) -> Triple:
-    """Return a value with the interval that spans all of its sources."""
-    if not used:
-        return Triple(value, value, value)
-    lows, highs = ([row["value"] if row[end] is None else row[end] for row in used] for end in ("low", "high"))
-    return Triple(value, min(lows), max(highs))
-
-
-def _charged(facts: Facts, row: Row) -> float | None:
-    """Return the device-hours that are charged where the run outlives the device."""
-    duration_s, life_h = facts.run["duration_s"], row["lifetime_h"]
-    if not duration_s or life_h is None or row["device_hours_h"] is None:
-        return None
-    count = row["device_hours_h"] * 3600 / duration_s
-    return float(min(row["device_hours_h"], count * life_h * row["utilisation"]))
-
-
-def _shares(facts: Facts, row: Row, total: Triple, life: Triple) -> tuple[Triple, bool]:
-    """Return the share by the stored formula, and whether it is capped at the whole footprint.
-
-    The store has no count of devices: it follows from hours and duration, except where device-hours
-    are declared, and those are never capped. So a share above the whole footprint tells which it was.
-    """
-    call = "embodied_kgco2e(CAST($total AS DOUBLE), {}, CAST($life AS DOUBLE), $utilisation, $share)"
-    capped = "least($hours, $hours * 3600 / nullif($duration, 0) * CAST($life AS DOUBLE) * $utilisation)"
-    pairs = {"value": (total.value, life.value), "low": (total.low, life.high), "high": (total.high, life.low)}
-    whole: dict[str, Any] = {}
-    limited: dict[str, Any] = {}
-    for end in ENDS:
-        found = rows(
-            facts.con,
-            f"SELECT {call.format('$hours')} AS whole, {call.format(capped)} AS limited".replace(
-                "$hours", "CAST($hours AS DOUBLE)"
-            ).replace("$duration", "CAST($duration AS DOUBLE)"),
-            total=pairs[end][0],
-            life=pairs[end][1],
-            hours=row["device_hours_h"],
-            duration=facts.run["duration_s"],
-            utilisation=row["utilisation"],
-            share=row["share"],
-        )[0]
-        whole[end] = found["whole"]
-        limited[end] = found["whole"] if found["limited"] is None else found["limited"]
-    is_capped = same(row["embodied_kgco2e"], limited["value"]) and not same(whole["value"], limited["value"])
-    # where only an end of the interval is capped, the value is the same either way: then the ends tell
-    only_ends = same(whole["value"], limited["value"]) and same(row["embodied_high_kgco2e"], limited["high"])
-    chosen = limited if is_capped or only_ends else whole
-    return Triple(*(chosen[end] for end in ENDS)), is_capped

@@ -316,7 +316,7 @@ bill AS (
         p.part_kind,
         p.part,
         p.whole,
-        part_units(p.part) AS units
+        part_units(part_attributes(p.part, 1)['count']) AS units
     FROM (
         SELECT bill, unnest(string_split(bill, '|')) AS part
         FROM (SELECT DISTINCT bill FROM kind WHERE bill IS NOT NULL)

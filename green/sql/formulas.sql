@@ -218,10 +218,6 @@ END;
 CREATE OR REPLACE MACRO part_impact(amount, coefficient) AS
 CASE WHEN amount * coefficient >= 0 AND amount * coefficient < 1e9 THEN exact(amount * coefficient) END;
 
--- How often a part stands in its bill: a whole number.
-CREATE OR REPLACE MACRO part_units(part) AS
-CASE
-    WHEN try_cast(part_text(part, 'count') AS double) BETWEEN 1 AND 1e7
-        AND try_cast(part_text(part, 'count') AS double) = floor(try_cast(part_text(part, 'count') AS double))
-        THEN cast(try_cast(part_text(part, 'count') AS double) AS integer)
-END;
+-- How often a part stands in its bill, by its count: a whole number.
+CREATE OR REPLACE MACRO part_units(count) AS
+CASE WHEN count BETWEEN 1 AND 10000000 AND count = floor(count) THEN cast(count AS integer) END;

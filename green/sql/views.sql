@@ -290,33 +290,82 @@ INNER JOIN (VALUES ('_kgsbeq', 'kgSbeq'), ('_mj', 'MJ'), ('_l', 'L')) AS u (suff
     ON ends_with(i.impact, u.suffix)
 ORDER BY i.run_id, i.device_id, criterion;
 
--- A machine is charged more than there is where reservations overlap or outlive it: then FLEET_EXCEEDED.
+-- A machine is charged more than there is where reservations overlap or outlive it. At one time at most all of it can
+-- be reserved: the peak is the largest sum of shares that runs have of it together.
 CREATE OR REPLACE VIEW fleet AS
-SELECT
-    *,
-    list_filter(
-        [CASE WHEN charged_ratio > 1 + 1e-9 THEN 'FLEET_EXCEEDED' END], LAMBDA x: x IS NOT null
-    ) AS flags
-FROM (
+WITH reservation AS (
     SELECT
-        e.machine,
-        e.component,
-        e.name,
-        max(e.count) AS count,
-        count(DISTINCT e.run_id) AS runs,
-        min(r.started_at) AS started_at,
-        max(r.ended_at) AS ended_at,
-        -- the newest assessment says what one of them embodies
-        arg_max(e.embodied_total_kgco2e, e.seq) AS embodied_total_kgco2e,
-        as_double(known_sum(e.embodied_kgco2e)) AS charged_kgco2e,
-        as_double(sum(e.embodied_kgco2e))
-        / nullif(max(e.count) * arg_max(e.embodied_total_kgco2e, e.seq), 0) AS charged_ratio,
-        as_double(sum(exact(e.device_hours_h * e.share))) AS reserved_h,
-        as_double(sum(exact(e.device_hours_h * e.share / (e.lifetime_h * e.utilisation)))) / max(e.count)
-            AS used_life_ratio
+        e.*,
+        r.started_at,
+        r.ended_at,
+        e.device_hours_h * e.share AS reserved_h,
+        e.device_hours_h * e.share * 3600.0 / nullif(r.duration_s, 0) AS reserved
     FROM embodied AS e
     INNER JOIN current_run AS r ON e.seq = r.seq
     WHERE e.machine IS NOT null AND r.is_counted AND r.status IS DISTINCT FROM 'planned'
-    GROUP BY e.machine, e.component, e.name
+),
+
+change AS (
+    SELECT machine, component, name, started_at AS changed_at, reserved FROM reservation
+    UNION ALL
+    SELECT machine, component, name, ended_at, -reserved FROM reservation
+),
+
+peak AS (
+    SELECT machine, component, name, max(reserved) AS reserved
+    FROM (
+        SELECT machine, component, name,
+            -- at the same moment one run may end and the next begin
+            sum(exact(reserved)) OVER (PARTITION BY machine, component, name ORDER BY changed_at) AS reserved
+        FROM change
+        WHERE changed_at IS NOT null
+    )
+    GROUP BY ALL
+),
+
+machine AS (
+    SELECT
+        machine,
+        component,
+        name,
+        max(count) AS count,
+        count(*) AS runs,
+        min(started_at) AS started_at,
+        max(ended_at) AS ended_at,
+        -- the newest assessment says what one of them embodies
+        arg_max(embodied_total_kgco2e, seq) AS embodied_total_kgco2e,
+        known_sum(embodied_kgco2e) AS charged,
+        sum(exact(reserved_h)) AS reserved_h,
+        sum(exact(reserved_h / (lifetime_h * utilisation))) AS lives
+    FROM reservation
+    GROUP BY ALL
+),
+
+compared AS (
+    SELECT
+        m.machine,
+        m.component,
+        m.name,
+        m.count,
+        m.runs,
+        m.started_at,
+        m.ended_at,
+        m.embodied_total_kgco2e,
+        as_double(m.charged) AS charged_kgco2e,
+        as_double(m.charged) / nullif(m.count * m.embodied_total_kgco2e, 0) AS charged_ratio,
+        as_double(m.reserved_h) AS reserved_h,
+        as_double(m.lives) / m.count AS used_life_ratio,
+        as_double(p.reserved) / m.count AS peak_ratio
+    FROM machine AS m
+    LEFT JOIN peak AS p
+        ON m.machine = p.machine AND m.component = p.component AND m.name IS NOT DISTINCT FROM p.name
 )
+
+SELECT
+    *,
+    list_filter([
+        CASE WHEN charged_ratio > 1.000000001 OR used_life_ratio > 1.000000001 THEN 'FLEET_EXCEEDED' END,
+        CASE WHEN peak_ratio > 1.000000001 THEN 'FLEET_OVERLAP' END
+    ], LAMBDA x: x IS NOT null) AS flags
+FROM compared
 ORDER BY machine, component, name;

@@ -47,11 +47,17 @@ def result(case: dict[str, Any], stage: stages.Stage) -> list[dict[str, Any]]:
         return [dict(zip(names, row, strict=True)) for row in got.fetchall()]
 
 
-def agrees(expected: Any, found: Any) -> bool:
+def agrees(expected: Any, found: Any, tolerance: float = 1e-12) -> bool:
+    if isinstance(expected, dict) and isinstance(found, dict):
+        return all(agrees(value, found[key], tolerance) for key, value in expected.items())
+    if isinstance(expected, list) and isinstance(found, list) and any(isinstance(one, dict) for one in expected):
+        return len(expected) == len(found) and all(
+            agrees(one, other, tolerance) for one, other in zip(expected, found, strict=True)
+        )
     if expected is None or found is None or isinstance(expected, bool | list):
         return expected == found
     if isinstance(expected, int | float):
-        return math.isclose(float(found), expected, rel_tol=1e-12, abs_tol=1e-15)
+        return math.isclose(float(found), expected, rel_tol=tolerance, abs_tol=1e-15)
     if hasattr(found, "isoformat"):
         return found.strftime("%Y-%m-%dT%H:%M:%S") == str(expected).rstrip("Z")
     return expected == found
@@ -69,7 +75,9 @@ def test_stage_gives_what_the_case_expects(path: Path) -> None:
     assert len(found) == len(case["expect"]), found
     for expected, row in zip(case["expect"], found, strict=True):
         for name, value in expected.items():
-            assert agrees(value, row[name]), f"{name}: expected {value}, found {row[name]} in {row}"
+            assert agrees(value, row[name], case.get("tolerance", 1e-12)), (
+                f"{name}: expected {value}, found {row[name]} in {row}"
+            )
 
 
 def test_every_sql_stage_has_cases() -> None:
