@@ -83,6 +83,7 @@ def _validate(document: yaml.Document, out: ReadRecord) -> Record:
             first = error.errors(include_url=False)[0]
             path = _path(value, first["loc"])
             mistakes.append(_mistake(document, path, dict(first)))
+            path = path[:-1] if path[-1:] == ("part",) else path  # without its kind it is no part
             out.dropped.add(path)
             value = _without(value, path, _instead(path))
     mistakes.append(Mistake(1, "BAD_RECORD", f"more than {MOST_MISTAKES} mistakes"))
