@@ -35,6 +35,9 @@ _PUBLIC = [
     "scope2",
     "data_quality",
     "lineage",
+    "life_cycle",
+    "criteria",
+    "fleet",
 ]
 
 

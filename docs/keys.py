@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 REPO = Path(__file__).resolve().parent.parent
+_EACH = {"hardware": " (of each entry)", "parts": " (of each part of an entry of `hardware:`)"}
 _PLAIN = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true, false"}
 
 
@@ -69,12 +70,13 @@ def record() -> str:
     for name, model in (
         ("site", "Site"),
         ("hardware", "Device"),
+        ("parts", "BillItem"),
         ("energy", "DeclaredEnergy"),
         ("cost", "Cost"),
     ):
         rows = list(_keys(definitions[model]["properties"], definitions, f"{name}.", _record_examples()))
         parts.append(
-            f"Keys of `{name}:`{' (of each entry)' if name == 'hardware' else ''}\n\n"
+            f"Keys of `{name}:`{_EACH.get(name, '')}\n\n"
             + table(["key", "value", "example", "meaning"], rows)
         )
     return "\n".join(parts)
@@ -89,7 +91,9 @@ def _record_examples() -> dict[str, str]:
     flat |= {key: str(item) for key, item in value.items() if not isinstance(item, dict | list)}
     for name in ("site", "energy", "cost"):
         flat |= {f"{name}.{key}": str(item) for key, item in value.get(name, {}).items()}
-    return flat | {f"hardware.{k}": str(v) for entry in value.get("hardware", ()) for k, v in entry.items()}
+    entries = value.get("hardware", ())
+    flat |= {f"parts.{k}": str(v) for entry in entries for part in entry.get("parts", ()) for k, v in part.items()}
+    return flat | {f"hardware.{k}": str(v) for entry in entries for k, v in entry.items() if k != "parts"}
 
 
 def _keys(

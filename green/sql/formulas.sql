@@ -71,15 +71,15 @@ CREATE OR REPLACE MACRO as_double(x) AS cast(cast(x AS varchar) AS double);
 -- A part of a bill of materials is written with semicolons, chr(59), between its kind and its attributes, each
 -- `name=value` or `name=value,low,high`: `ram, capacity_gb=64, count=32`. Its attributes at place 1 (the value), 2 (low
 -- ends) or 3 (high ends): an end that is not written is the value, and what divides has its ends the other way round.
-CREATE OR REPLACE MACRO part_kind(part) AS split_part(part, chr(59), 1);
-CREATE OR REPLACE MACRO part_text(part, name) AS
-regexp_extract(part, concat(chr(59), name, '=([^', chr(59), ']*)'), 1);
-CREATE OR REPLACE MACRO part_attributes(part, place) AS
+CREATE OR REPLACE MACRO part_kind(written) AS split_part(written, chr(59), 1);
+CREATE OR REPLACE MACRO part_text(written, name) AS
+regexp_extract(written, concat(chr(59), name, '=([^', chr(59), ']*)'), 1);
+CREATE OR REPLACE MACRO part_attributes(written, place) AS
 CASE
-    WHEN list_unique(list_transform(string_split(part, chr(59)), LAMBDA one: split_part(one, '=', 1)))
-        = len(string_split(part, chr(59)))
+    WHEN list_unique(list_transform(string_split(written, chr(59)), LAMBDA one: split_part(one, '=', 1)))
+        = len(string_split(written, chr(59)))
         THEN map_from_entries(list_transform(
-            string_split(part, chr(59))[2:],
+            string_split(written, chr(59))[2:],
             LAMBDA one: {
                 'name': split_part(one, '=', 1),
                 'value': try_cast(coalesce(
@@ -133,8 +133,8 @@ CREATE OR REPLACE MACRO ssd_terms(capacity_gb, density_gb_per_cm2) AS [
 CREATE OR REPLACE MACRO psu_terms(mass_kg) AS [term('power supply', 'kg', 'manufacture', mass_kg)];
 
 -- What is counted by the piece (UBA Texte 94/2021); a blade has a sixteenth of its enclosure.
-CREATE OR REPLACE MACRO piece_terms(part) AS
-CASE part
+CREATE OR REPLACE MACRO piece_terms(kind) AS
+CASE kind
     WHEN 'hdd' THEN [term('hdd', '1', 'manufacture', 1)]
     WHEN 'board' THEN [term('motherboard', '1', 'manufacture', 1)]
     WHEN 'chassis' THEN [term('rack chassis', '1', 'manufacture', 1)]
