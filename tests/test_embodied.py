@@ -336,6 +336,19 @@ def test_fleet_holds_runs_against_the_machine(work: Work) -> None:
     assert fleet["node-18"]["flags"] == ["FLEET_EXCEEDED", "FLEET_OVERLAP"]
 
 
+def test_what_stands_in_a_host_is_flagged_where_it_is_declared_again(tmp_path: Path) -> None:
+    own = Work(tmp_path)
+    host = "{device: S, component: host, lifetime: 2 h, parts: [{part: gpu, count: 8, device: NVIDIA A10}]}"
+    own.put("twice/run.yaml", f"duration: 1 h\nhardware: [{host}, {{device: NVIDIA A10, count: 8}}]\n")
+    own.put("once/run.yaml", f"duration: 1 h\nhardware: [{host}]\n")
+    own.ledgered()
+    found = {row["run_id"]: row for row in own.query("SELECT run_id, embodied_kgco2e, flags FROM runs")}
+    assert found["twice"]["embodied_kgco2e"] == found["once"]["embodied_kgco2e"] == pytest.approx(8 * 184.1 / 2)
+    assert found["twice"]["flags"] == ["INSIDE_HOST"]
+    assert found["once"]["flags"] == []
+    assert explained(own, "twice")["agrees"]
+
+
 def test_criteria_of_a_processor_only_server(tmp_path: Path) -> None:
     """By hand: 1 h of 2 h of life; 2 x (500 x 5.87e-9 + 0.0204) kgSbeq and 2 x (500 x 0.265 + 156) MJ."""
     own = Work(tmp_path)

@@ -50,27 +50,33 @@ published AS (
         f.rank,
         f.method = 'maker' AS is_maker,
         regexp_matches(f.scope, 'end of life|cradle-to-grave') AS is_whole,
-        contains(f.scope, 'cradle-to-gate') OR t.value IS NOT NULL OR e.value IS NOT NULL AS is_gate,
+        contains(f.scope, 'cradle-to-gate') OR t IS NOT NULL OR e IS NOT NULL AS is_gate,
         f.value,
         f.low,
         f.high,
-        t.value AS t,
-        t.low AS t_low,
-        t.high AS t_high,
-        e.value AS e,
-        e.low AS e_low,
-        e.high AS e_high,
-        list_filter([f.factor_id, t.factor_id, e.factor_id], LAMBDA x: x IS NOT NULL) AS factor_ids
+        b.* EXCLUDE (subject_key, method, source, factor_ids),
+        list_concat([f.factor_id], b.factor_ids) AS factor_ids
     FROM fact AS f
-    LEFT JOIN fact AS t
+    LEFT JOIN (
+        SELECT
+            subject_key,
+            method,
+            source,
+            arg_min(value, rank) FILTER (WHERE quantity = 'embodied_transport') AS t,
+            arg_min(low, rank) FILTER (WHERE quantity = 'embodied_transport') AS t_low,
+            arg_min(high, rank) FILTER (WHERE quantity = 'embodied_transport') AS t_high,
+            arg_min(value, rank) FILTER (WHERE quantity = 'embodied_end_of_life') AS e,
+            arg_min(low, rank) FILTER (WHERE quantity = 'embodied_end_of_life') AS e_low,
+            arg_min(high, rank) FILTER (WHERE quantity = 'embodied_end_of_life') AS e_high,
+            list(factor_id) AS factor_ids
+        FROM fact
+        WHERE quantity IN ('embodied_transport', 'embodied_end_of_life')
+        GROUP BY subject_key, method, source
+    ) AS b
         ON
-            f.quantity = 'embodied' AND t.quantity = 'embodied_transport'
-            AND f.subject_key = t.subject_key AND f.method = t.method AND f.source = t.source
-    LEFT JOIN fact AS e
-        ON
-            f.quantity = 'embodied' AND e.quantity = 'embodied_end_of_life'
-            AND f.subject_key = e.subject_key AND f.method = e.method AND f.source = e.source
-    WHERE f.quantity IN (SELECT quantity FROM criterion)
+            f.quantity = 'embodied'
+            AND f.subject_key = b.subject_key AND f.method = b.method AND f.source = b.source
+    WHERE f.quantity IN ('embodied', 'embodied_adp', 'embodied_primary_energy', 'embodied_water')
 ),
 
 published_measure AS (
@@ -280,18 +286,28 @@ coefficient AS (
 
 impact AS (
     SELECT
-        a.part,
-        a.place,
-        c.quantity,
-        a.t.life_cycle_stage AS stage,
-        part_impact(a.t.amount, CASE WHEN a.t.unit = c.unit THEN 1.0 ELSE k.at[a.place] END) AS one,
-        k.factor_ids
-    FROM amount AS a
-    INNER JOIN criterion AS c ON a.t.unit = c.unit OR a.t.unit NOT IN ('kgCO2e', 'kgSbeq', 'MJ', 'L')
-    LEFT JOIN coefficient AS k
-        ON
-            c.part_quantity = k.quantity AND a.t.term = k.term
-            AND k.unit = c.unit || CASE a.t.unit WHEN '1' THEN '' ELSE '/' || a.t.unit END
+        part,
+        place,
+        quantity,
+        stage,
+        part_impact(amount, coefficient) AS one,
+        factor_ids
+    FROM (
+        SELECT
+            a.part,
+            a.place,
+            c.quantity,
+            a.t.life_cycle_stage AS stage,
+            a.t.amount AS amount,
+            CASE WHEN a.t.unit = c.unit THEN 1.0 ELSE k.at[a.place] END AS coefficient,
+            k.factor_ids
+        FROM amount AS a
+        INNER JOIN criterion AS c ON a.t.unit = c.unit OR a.t.unit NOT IN ('kgCO2e', 'kgSbeq', 'MJ', 'L')
+        LEFT JOIN coefficient AS k
+            ON
+                c.part_quantity = k.quantity AND a.t.term = k.term
+                AND k.unit = c.unit || CASE a.t.unit WHEN '1' THEN '' ELSE '/' || a.t.unit END
+    )
 ),
 
 piece_sum AS (
@@ -316,10 +332,13 @@ bill AS (
         p.part_kind,
         p.part,
         p.whole,
-        part_units(part_attributes(p.part, 1)['count']) AS units
+        part_units(b.count) AS units
     FROM (
-        SELECT bill, unnest(string_split(bill, '|')) AS part
-        FROM (SELECT DISTINCT bill FROM kind WHERE bill IS NOT NULL)
+        SELECT bill, part, part_attributes(part, 1)['count'] AS count
+        FROM (
+            SELECT bill, unnest(string_split(bill, '|')) AS part
+            FROM (SELECT DISTINCT bill FROM kind WHERE bill IS NOT NULL)
+        )
     ) AS b
     INNER JOIN piece AS p ON b.part = p.part
 ),
@@ -424,9 +443,10 @@ kind_measure AS (
         greatest(s.high, b.high) AS high
     FROM basis AS a
     INNER JOIN (
-        SELECT DISTINCT quantity, measure FROM source_measure
-        UNION
-        SELECT DISTINCT quantity, measure FROM bill_measure
+        SELECT
+            unnest(['manufacture', 'transport', 'end_of_life'] || list(quantity)) AS measure,
+            CASE WHEN starts_with(measure, 'embodied') THEN measure ELSE 'embodied' END AS quantity
+        FROM criterion
     ) AS m ON a.quantity = m.quantity
     LEFT JOIN source_measure AS s
         ON a.device_key = s.subject_key AND a.quantity = s.quantity AND m.measure = s.measure

@@ -273,6 +273,7 @@ built AS (
         known_sum(embodied_low_kgco2e) AS low,
         known_sum(embodied_high_kgco2e) AS high,
         min(reason) AS reason,
+        bool_or(inside IS NOT NULL) AS has_inside,
         list_sort(list_distinct(flatten(list(factor_ids)))) AS factor_ids
     FROM embodied
     GROUP BY ALL
@@ -319,6 +320,7 @@ total AS (
         b.low AS em_low,
         b.high AS em_high,
         b.reason AS em_reason,
+        b.has_inside,
         h.hours_h,
         h.hardware,
         m.* EXCLUDE (run_id, factor_ids),
@@ -470,6 +472,7 @@ SELECT
         CASE WHEN t.resets > 0 THEN 'COUNTER_RESET' END,
         CASE WHEN t.dark_devices > 0 AND t.worst IS NOT NULL THEN 'DEVICE_WITHOUT_SAMPLES' END,
         CASE WHEN t.tools > 1 THEN 'SEVERAL_TOOLS' END,
+        CASE WHEN t.has_inside THEN 'INSIDE_HOST' END,
         CASE WHEN t.factor_age_y > 0 THEN 'AGED_FACTOR' END,
         CASE WHEN i.run_id IS NOT NULL THEN 'IMPLAUSIBLE_INTENSITY' END,
         -- a figure that does not follow from the energy and the factor stated beside it
