@@ -3,15 +3,16 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+PEERS  := .venv-bench
 LOGS   ?= examples/quickstart
 # progress bars where a person watches, few words where nobody does
 SHOW   := $(shell if [ -t 2 ]; then echo --logger rich; else echo --quiet rules host reason; fi)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: run test lint bench lock clean help
+.PHONY: run test lint bench bench-peers lock clean help
 
 help:  ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ --/'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ --/'
 
 run: $(READY)  ## set up, run the pipeline on LOGS (default examples/quickstart), show the verdicts
 	@$(BIN)/snakemake $(SHOW) --config logs=$(LOGS) || { \
@@ -29,8 +30,16 @@ lint: $(READY)  ## ruff, mypy --strict, snakefmt, sqlfluff, import-linter
 	$(BIN)/sqlfluff lint -q green/sql
 	$(BIN)/lint-imports --no-cache
 
-bench: $(READY)  ## print the ratios of docs/benchmarks.md
+bench: $(READY)  ## print the ratios of docs/benchmarks.md; beside the other tools, where they are installed
 	$(BIN)/python -m benchmarks
+
+bench-peers: $(READY) $(PEERS)/.ready  ## install the other tools into an environment of their own, and bench
+	$(BIN)/python -m benchmarks
+
+$(PEERS)/.ready: benchmarks/requirements.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install -q --require-hashes --only-binary :all: -r $<
+	@touch $@
 
 $(READY): build.lock dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("make: Python 3.11 or newer is needed, %s.%s found; set PYTHON=" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
@@ -45,6 +54,8 @@ lock:  ## write the locks anew (needs uv)
 	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate -q -o dev.lock
 	echo 'setuptools>=77' | uv pip compile - --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate -q -o build.lock
+	uv pip compile benchmarks/requirements.in --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate -q -o benchmarks/requirements.txt
 
-clean:  ## remove the environment and all results (the audit store stays)
-	rm -rf $(VENV) results .snakemake *.egg-info
+clean:  ## remove the environments and all results (the audit store stays)
+	rm -rf $(VENV) $(PEERS) results .snakemake *.egg-info

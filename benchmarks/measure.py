@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
+PEERS = REPOSITORY / ".venv-bench" / "bin" / "python"  # what we are measured against, never installed beside us
+NO_PEERS = "the other tools are not installed: `make bench-peers` installs them into .venv-bench and measures"
 ROUNDS = 3
 
 
@@ -33,7 +35,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Ratio:
-    """One line of the table: a figure, and the goal that it should not exceed."""
+    """One line of the table: a figure, and the goal that it should not exceed (or fall below)."""
 
     benchmark: str
     what: str
@@ -41,11 +43,14 @@ class Ratio:
     unit: str
     goal: float | None = None
     detail: str = ""
+    is_floor: bool = False  # the goal is the least that counts, not the most
 
     @property
     def is_met(self) -> bool | None:
         """Whether the goal is met; None where there is none."""
-        return None if self.goal is None else self.value <= self.goal
+        if self.goal is None:
+            return None
+        return self.value >= self.goal if self.is_floor else self.value <= self.goal
 
 
 def command(arguments: Sequence[str | Path], *, cwd: Path) -> Cost:
@@ -69,6 +74,13 @@ def command(arguments: Sequence[str | Path], *, cwd: Path) -> Cost:
 def work(name: str, *arguments: str | Path | int) -> Cost:
     """Run a function of `benchmarks.work` in a fresh interpreter."""
     return command([sys.executable, "-m", "benchmarks.work", name, *map(str, arguments)], cwd=REPOSITORY)
+
+
+def peer(module: str, *arguments: str | Path) -> Cost:
+    """Run a module of ours in a fresh interpreter of the environment of the other tools."""
+    if not PEERS.exists():
+        sys.exit(f"benchmark: {NO_PEERS}")
+    return command([PEERS, "-m", module, *arguments], cwd=REPOSITORY)
 
 
 def in_turns(parts: Mapping[str, Callable[[], Cost]], *, rounds: int = ROUNDS) -> dict[str, Cost]:

@@ -72,6 +72,70 @@ def devices_with_energy(results: str) -> None:
         print(con.execute("SELECT count(DISTINCT (run_id, answer)) FROM energy WHERE energy_kwh > 0").fetchall()[0][0])
 
 
+def bare_energy(results: str, out: str) -> None:
+    """Do in SQL no more than the peers do: energy and coverage of each device, the order trusted."""
+    from green import stages  # noqa: PLC0415 -- as above
+
+    with stages.connect() as con:
+        for table in ("samples", "run"):
+            stages.bind(con, table, stages.files_of(table, Path(results), ["all"]))
+        con.execute(f"COPY ({_BARE}) TO '{out}' (FORMAT parquet)")
+
+
+_BARE = """
+WITH sample AS (
+    SELECT run_id, device_id, hash(run_id, device_id) AS series, epoch_us(sampled_at) AS t, max_gap_us AS gap,
+        CAST(round(power_w * 1000000) AS BIGINT) AS p
+    FROM samples WHERE power_w IS NOT NULL
+),
+pair AS (
+    SELECT *, CASE WHEN same THEN t - lag(t) OVER () END AS us, CASE WHEN same THEN lag(p) OVER () END AS p0
+    FROM (SELECT *, lag(series) OVER () = series AS same FROM sample)
+),
+device AS (
+    SELECT run_id, device_id, sum(CAST(p0 + p AS HUGEINT) * us) AS e2, sum(us) AS us
+    FROM pair WHERE us BETWEEN 1 AND gap GROUP BY ALL
+)
+SELECT device_id, run_id, sampled_energy_kwh(e2) AS energy_kwh, us / epoch_us(ended_at - started_at) AS coverage_ratio
+FROM device INNER JOIN run USING (run_id)
+"""
+
+
+def compare_energy(results: str, theirs: str) -> None:
+    """Print the largest relative difference of any device's energy or coverage; end where a device is missing."""
+    from green import stages  # noqa: PLC0415 -- as above
+
+    with stages.connect() as con:
+        stages.bind(con, "energy", stages.files_of("energy", Path(results), ["all"]))
+        rows = con.execute(
+            """
+            WITH ours AS (
+                SELECT run_id, split_part(answer, '/', 1) AS device_id, CAST(sum(energy_kwh) AS DOUBLE) AS energy_kwh,
+                    coverage_ratio(sum(covered_s), sum(uncovered_s)) AS coverage_ratio
+                FROM energy GROUP BY ALL
+            )
+            SELECT count(*), count(*) FILTER (WHERE o.energy_kwh > 0 AND t.energy_kwh > 0),
+                max(abs(t.energy_kwh / o.energy_kwh - 1)), max(abs(t.coverage_ratio / o.coverage_ratio - 1))
+            FROM ours AS o FULL JOIN read_parquet($theirs) AS t USING (run_id, device_id)
+            """,
+            {"theirs": theirs},
+        ).fetchall()
+    devices, both, energy_off, coverage_off = rows[0]
+    if devices != both or not devices:
+        sys.exit(f"{both} of {devices} devices have energy on both sides")
+    print(max(energy_off, coverage_off))
+
+
+def rejects(home: str) -> None:
+    """Print what the pipeline refused of its input, a line each."""
+    from green import stages  # noqa: PLC0415 -- as above
+
+    with stages.connect() as con:
+        file = Path(home) / "results" / "rejects.parquet"
+        for row in con.execute("SELECT * FROM read_parquet($file)", {"file": str(file)}).fetchall():
+            print(*row)
+
+
 def ingest(logs: str, out: str) -> None:
     """Read a folder of logs as one shard and print how many readings it gave."""
     from green import config, index, stages  # noqa: PLC0415 -- as above
@@ -101,7 +165,19 @@ def parse(logs: str) -> None:
 
 WORKS = {
     function.__name__: function
-    for function in (make_readings, make_logs, start, scan, energy, devices_with_energy, ingest, parse)
+    for function in (
+        make_readings,
+        make_logs,
+        start,
+        scan,
+        energy,
+        devices_with_energy,
+        bare_energy,
+        compare_energy,
+        rejects,
+        ingest,
+        parse,
+    )
 }
 
 if __name__ == "__main__":
