@@ -158,7 +158,8 @@ def test_figures_follow_from_hand_arithmetic(capsys: pytest.CaptureFixture[str])
     }
     assert found["carbon.operational"]["terms"][0]["arguments"]["intensity_gco2e_per_kwh"] == 336.38
     assert found["carbon.operational"]["value"] == pytest.approx(1.2 * kwh * 0.33638)
-    assert found["carbon.embodied"]["value"] == pytest.approx(567.7 * 32 / 26280)
+    # the bill of the card by the model of Boavizta, whose own program says 567.7229 kg
+    assert found["carbon.embodied"]["value"] == pytest.approx(567.7229 * 32 / 26280)
     assert "ISO/IEC 21031:2024, 5.4" in found["carbon.embodied"]["formula"]["clause"]
     assert all(one["agrees"] for one in found.values())
 
