@@ -60,7 +60,7 @@ def energy(results: str, limit: str = "") -> None:
     if limit:
         stages.connect = limited
     out = Path(results) / "energy" / "all.parquet"
-    stages.run(stages.STAGES["energy"], Path(results), ["all"], out, settings={"max_gap_us": None})
+    stages.run(stages.STAGES["energy"], Path(results), ["all"], out, settings={"max_gap_us": None, "model_rest": None})
 
 
 def devices_with_energy(results: str) -> None:

@@ -38,6 +38,14 @@ _PUBLIC = [
     "life_cycle",
     "criteria",
     "fleet",
+    "run_intensity",
+    "metric_intensity",
+    "performance",
+    "family",
+    "model_lifetime",
+    "break_even",
+    "equivalents",
+    "instruments",
 ]
 
 

@@ -72,7 +72,8 @@ def site_of(
         merged["region"] = region
     for layer in (below, own):
         if layer is not None:
-            merged.update({key: value for key in type(layer).model_fields if (value := getattr(layer, key))})
+            said = {key: getattr(layer, key) for key in type(layer).model_fields}
+            merged.update({key: value for key, value in said.items() if value is not None and value != ()})
     for key in ("name", *(str(step[0]) for step in wrong if step)):
         merged.pop(key, None)
     if merged.get("timezone") is not None and zone(merged["timezone"]) is None:
@@ -146,7 +147,11 @@ def assemble(draft: Draft, source: str, config: Config, rows: Rows) -> list[tupl
     hours = None if draft.is_child else record.device_hours
     run["device_hours_h"] = float(hours.value) if hours else None
     cost = record.cost or site.cost
+    run["model_rest"] = site.model_rest
     for key, value, unit in (
+        ("memory", memory_of(read, site), "gb"),
+        ("storage", record.storage, "gb"),
+        ("network", None if draft.is_child else record.network, "gb"),
         ("pue", site.pue, ""),
         ("intensity", site.intensity, "gco2e_per_kwh"),
         ("market", site.market_intensity, "gco2e_per_kwh"),
@@ -164,6 +169,13 @@ def assemble(draft: Draft, source: str, config: Config, rows: Rows) -> list[tupl
     _statements(draft, rows)
     _amounts(draft, rows)
     return devices(draft, site.hardware, rows)
+
+
+def memory_of(read: ReadRecord | None, site: ConfiguredSite) -> Quantity | None:
+    """Return the memory of the host: the record's, else the site's; what a record says wrongly is unknown."""
+    if read is None:
+        return site.memory
+    return read.record.memory or (None if ("memory",) in read.dropped else site.memory)
 
 
 def _first(founds: Iterable[Found], key: str) -> Any:  # noqa: ANN401 -- a field of Found

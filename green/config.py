@@ -16,6 +16,7 @@ from pydantic import Field
 
 from green import yaml
 from green.errors import UsageError, Where
+from green.instruments import Instrument
 from green.model import ConfiguredSite, Hours, Name, Part, Seconds
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class EnergySettings(Part):
     """How readings become energy."""
 
     max_gap: Seconds | None = None
+    model_rest: bool = False
 
 
 class EmbodiedSettings(Part):
@@ -81,6 +83,7 @@ class Config(Part):
     sites: dict[str, ConfiguredSite] = Field(default_factory=dict)
     teams: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     projects: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    instruments: tuple[Instrument, ...] = ()
     ingest: IngestSettings = IngestSettings()
     energy: EnergySettings = EnergySettings()
     embodied: EmbodiedSettings = EmbodiedSettings()
@@ -175,6 +178,16 @@ def _check(config: Config) -> Config:
             f'default_site "{config.default_site}" is not one of sites',
             mend="add it below sites:, or mend the name",
         )
+    seen: set[str] = set()
+    for one in config.instruments:
+        if one.site is not None and one.site not in config.sites:
+            raise UsageError(
+                f'instrument "{one.id}": site "{one.site}" is not one of sites',
+                mend="add it below sites:, or mend the name",
+            )
+        if one.id in seen:
+            raise UsageError(f'two instruments "{one.id}"', mend="give each an id of its own")
+        seen.add(one.id)
     return config
 
 

@@ -91,6 +91,7 @@ def _audit(_: str) -> None:
         generation=(INDEX / "store").read_text(encoding="utf-8").strip(),
         config_sha256=needs.config_sha256,
         factor_files=needs.factors,
+        instruments=needs.settings["emissions"]["instruments"] or (),
         actor=needs.actor,
     )
     for note in receipt.notes:

@@ -212,7 +212,7 @@ class Device(Part):
 
 
 class Site(Part):
-    """Where a run happens: the grid, the building, its water."""
+    """Where a run happens: the grid, the building, its water, and whether what it did not meter is modelled."""
 
     name: Name | None = None
     region: Name | None = None
@@ -222,12 +222,14 @@ class Site(Part):
     market_intensity: Intensity | None = None
     wue: WaterPerEnergy | None = None
     ewif: WaterPerEnergy | None = None
+    model_rest: bool | None = None
 
 
 class ConfiguredSite(Site):
     """A site of config.yaml, which may also name its hardware and its prices."""
 
     hardware: tuple[Device, ...] = ()
+    memory: Memory | None = None
     cost: Cost | None = None
 
 
@@ -265,6 +267,8 @@ class Record(Part):
     cost: Cost | None = None
     hardware: tuple[Device, ...] = ()
     memory: Memory | None = None
+    storage: Memory | None = None
+    network: Memory | None = None
     energy: DeclaredEnergy | None = None
     device_hours: Hours | None = None
     reported_emissions: Carbon | None = None  # what a card or paper prints: shown and checked, never counted

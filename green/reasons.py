@@ -18,6 +18,18 @@ NO_PUE: no PUE is known for the site, and none is guessed
 > write pue below site: in run.yaml, or into the site in config.yaml
 NO_FACTOR: no factor is known for the region and year, or for the lifetime of the hardware
 > `green factors search` finds what there is; declare intensity or lifetime, or add a table to factors:
+NO_MARKET_FACTOR: no instrument covers all of the energy, and no market-based intensity is known for the rest
+> write market_intensity below site: in run.yaml or config.yaml, add instruments:, or a market_intensity row to factors:
+NO_WUE: no water usage effectiveness (WUE) is known for the site, and none is guessed
+> write wue below site: in run.yaml, or into the site in config.yaml, or add a wue row to factors:
+NO_EWIF: no water intensity of the electricity (EWIF) is known for the region, and none is guessed
+> write ewif below site: in run.yaml, or into the site in config.yaml, or add an ewif row to factors:
+NO_TARIFF: neither a price of device-hours nor a tariff of electricity is known
+> write device_hour or tariff below cost: in run.yaml or of the site in config.yaml, or add a tariff row to factors:
+OVERALLOCATED: runs whose logs are gone keep what an instrument covered of them, beside what it covers of others now
+> bring the logs back, so that it is shared out anew, or lower the quantity by what the lost runs hold
+PARENT_CYCLE: the run's parent is, over others, the run itself, so that the family has no top
+> mend parent: in one of their records
 NO_HARDWARE: no device is known whose embodied carbon could be charged
 > list hardware: in run.yaml, or in the site in config.yaml
 UNKNOWN_DEVICE: the catalogue has no such device, or a line of a log does not say which device it is about
@@ -72,6 +84,20 @@ SEVERAL_TOOLS: more than one log states energy that a tool computed; what they s
 > keep the log of one tool in the run's folder
 AGED_FACTOR: the intensity is of an earlier year, its interval widened by the zone's largest change
 > update the factors, or declare the intensity
+CATALOGUE_PUE: the PUE is a factor of the region, its provider or its country, declared by nobody
+> write pue below site:, where you know it
+CATALOGUE_WUE: the water usage effectiveness is a factor of the region, its provider or its country
+> write wue below site:, where you know it
+CATALOGUE_EWIF: the water intensity of the electricity is a factor of the region, its provider or its country
+> write ewif below site:, where you know it
+CATALOGUE_TARIFF: the tariff is a factor of the region, its provider or its country, and not your contract
+> write tariff below cost:, where you know it
+CATALOGUE_MARKET: the market-based intensity is a factor of the region, its provider or its country
+> write market_intensity below site:, where you know it
+AGED_CATALOGUE: a factor of the catalogue held for an earlier year than the run's; `green explain` says which
+> update the factors, or declare the figure
+MODELLED_REST: processors, memory, storage or network that nobody metered are modelled, by an interval of models
+> meter them, or set energy: model_rest: false to leave them out
 IMPLAUSIBLE_INTENSITY: the grams per kWh that the figures imply do not fit the region
 > check energy, PUE and intensity; a unit may be wrong
 DUPLICATE_INPUT: a log with readings is there twice; this copy does not count

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from green import factors, series
-from green.tables import EMBODIED, EMISSIONS, ENERGY, FACTOR, INGEST, SERIES, quote
+from green.tables import EMBODIED, EMISSIONS, ENERGY, FACTOR, INGEST, INSTRUMENT, SERIES, quote
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,17 +50,18 @@ STAGES = {
             "1",
             ("samples", "run", "device", "statement", "factor"),
             ENERGY,
-            ("max_gap_us",),
+            ("max_gap_us", "model_rest"),
             per_shard=True,
         ),
         Stage("embodied", "2", ("run", "device", "factor"), EMBODIED, ("lifetime_h",)),
-        Stage("emissions", "1", ("run", "energy", "embodied", "device", "factor", "series"), EMISSIONS),
+        Stage("emissions", "1", ("run", "energy", "embodied", "device", "factor", "series", "instrument"), EMISSIONS),
     )
 }
 COLUMNS: dict[str, Mapping[str, str]] = {
     **INGEST,
     "factor": FACTOR,
     "series": SERIES,
+    "instrument": INSTRUMENT,
     **{name: stage.gives for name, stage in STAGES.items()},
 }
 
@@ -71,10 +72,18 @@ def settings_of(config: Config) -> dict[str, dict[str, Any]]:
     """Return the settings of each stage, in the units that its SQL names."""
     gap, life = config.energy.max_gap, config.embodied.lifetime
     return {
-        "energy": {"max_gap_us": None if gap is None else int(gap.value * 1_000_000)},
+        "energy": {
+            "max_gap_us": None if gap is None else int(gap.value * 1_000_000),
+            "model_rest": config.energy.model_rest or None,
+        },
         "embodied": {"lifetime_h": None if life is None else float(life.value)},
-        "emissions": {},
+        "emissions": {"instruments": instruments_of(config) or None},
     }
+
+
+def instruments_of(config: Config) -> list[dict[str, Any]]:
+    """Return the rows of the table `instrument`, each zone as runs name it."""
+    return [one.row(None if one.zone is None else factors.zone_of(one.zone) or one.zone) for one in config.instruments]
 
 
 def connect(spill: Path | None = None, *, threads: int = 1) -> duckdb.DuckDBPyConnection:
@@ -115,6 +124,15 @@ def files_of(table: str, results: Path, shards: Sequence[str]) -> list[Path]:
     return [results / f"{table}.parquet"]
 
 
+def bind_instruments(con: duckdb.DuckDBPyConnection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Load the contractual instruments of the configuration."""
+    typed = ", ".join(f'"{name}" {kind}' for name, kind in INSTRUMENT.items())
+    con.execute(f"CREATE TEMP TABLE instrument ({typed})")
+    slots = ", ".join("?" for _ in INSTRUMENT)
+    for row in rows:
+        con.execute(f"INSERT INTO instrument VALUES ({slots})", [row[name] for name in INSTRUMENT])
+
+
 def run(  # noqa: PLR0913 -- one argument an input of the rule
     stage: Stage,
     results: Path,
@@ -134,6 +152,8 @@ def run(  # noqa: PLR0913 -- one argument an input of the rule
                 factors.load(con, [Path(file) for file in factor_files], cache=results / FACTORS)
             elif table == "series":
                 series.load(con, series_files)
+            elif table == "instrument":
+                bind_instruments(con, settings["instruments"] or ())
             else:
                 bind(con, table, files_of(table, results, shards))
         copy = _copy_slices if "samples" in stage.reads and _is_large(con) else _copy_sorted

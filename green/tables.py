@@ -26,6 +26,16 @@ RUN = {
     "ended_at": "TIMESTAMPTZ",
     "duration_s": "DOUBLE",
     "device_hours_h": "DOUBLE",
+    "memory_gb": "DOUBLE",  # of the host, what was kept and what was sent: for what nobody metered
+    "memory_low_gb": "DOUBLE",
+    "memory_high_gb": "DOUBLE",
+    "storage_gb": "DOUBLE",
+    "storage_low_gb": "DOUBLE",
+    "storage_high_gb": "DOUBLE",
+    "network_gb": "DOUBLE",
+    "network_low_gb": "DOUBLE",
+    "network_high_gb": "DOUBLE",
+    "model_rest": "BOOLEAN",  # whether what was not metered is modelled; NULL: as config.yaml says
     "pue": "DOUBLE",
     "pue_low": "DOUBLE",
     "pue_high": "DOUBLE",
@@ -219,6 +229,20 @@ EMBODIED = {
 
 SERIES = {"zone": "VARCHAR", "hour_at": "TIMESTAMPTZ", "intensity_gco2e_per_kwh": "DOUBLE"}
 
+INSTRUMENT = {
+    "instrument_id": "VARCHAR",
+    "kind": "VARCHAR",  # rec | ppa | go | green_tariff
+    "zone": "VARCHAR",
+    "site": "VARCHAR",
+    "from_at": "TIMESTAMPTZ",  # of the vintage; to_at is the first moment after it
+    "to_at": "TIMESTAMPTZ",
+    "quantity_kwh": "DOUBLE",
+    "intensity_gco2e_per_kwh": "DOUBLE",
+    "intensity_low_gco2e_per_kwh": "DOUBLE",
+    "intensity_high_gco2e_per_kwh": "DOUBLE",
+    "source": "VARCHAR",
+}
+
 PHYSICAL = (
     "energy_kwh",
     "facility_energy_kwh",
@@ -261,6 +285,9 @@ EMISSIONS = {
     "quality_tier": "VARCHAR",
     "scope": "VARCHAR",
     "reported_kgco2e": "DOUBLE",
+    "market_covered_kwh": EXACT,  # facility energy that instruments cover
+    "instruments": "VARCHAR",  # JSON list: instrument_id, drawn_kwh in its market and vintage, allocated_kwh
+    "capacity_flop": "DOUBLE",  # what the accelerators could have computed at the named precision
     "unknown_reasons": NAMES,
     "flags": NAMES,
     "factor_ids": NAMES,

@@ -195,7 +195,7 @@ def test_history_deleted_replaced_and_copied_logs(tmp_path: Path) -> None:
     run(work, logs)
     rows = {row["run_id"]: row for row in query(work, "SELECT run_id, flags, state, is_counted, energy_kwh FROM runs")}
     assert rows["deleted"]["state"] == "gone"
-    assert rows["deleted"]["flags"] == ["AGED_FACTOR", "SOURCE_GONE"]
+    assert rows["deleted"]["flags"] == ["AGED_FACTOR", "CATALOGUE_EWIF", "SOURCE_GONE"]
     assert rows["deleted"]["is_counted"]
     assert rows["deleted"]["energy_kwh"] is not None
     assert (rows["renamed"]["state"], rows["renamed"]["is_counted"]) == ("replaced", False)

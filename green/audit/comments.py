@@ -40,7 +40,27 @@ TABLES = {
     "criteria": "Shares of the hardware in criteria other than climate, as far as they are known.",
     "fleet": "What all counted runs of a physical machine were charged, against what is embodied in it.",
     "lineage": "From a run to its event and to the bytes that it was read from.",
+    "instrument": "Projection: the configured contractual instruments, the whole list at each change of it.",
+    "run_intensity": "Each run for one of its functional units (token, sample, epoch, request).",
+    "metric_intensity": "Each run for one point of each of its quality metrics that is above zero.",
+    "performance": "Computation for a watt, and against what the accelerators could do, where FLOPs are stated.",
+    "counted_run": "Current runs that count in totals: not planned, no copies, not replaced.",
+    "family_member": "Every run below a parent, over any number of generations, and the parent where it is a run.",
+    "family": "Total of a sweep or pipeline, failed and killed runs included; unknown where one of its runs is.",
+    "model_lifetime": "A model's development (tuning, evaluation, other), training and serving (inference).",
+    "break_even": "How much a model has to serve until serving has emitted as much as its training.",
+    "equivalents": "A run's emissions as numbers of everyday things, by the dated factor nearest to its end.",
+    "instruments": "What was bought of each instrument, what runs drew in its market and vintage, what it covers.",
 }
+
+_PER = {
+    "energy_kwh": "IT energy, kWh",
+    "operational_kgco2e": "operational emissions (location-based), kgCO2e",
+    "kgco2e": "emissions (operational and embodied), kgCO2e",
+    "water_l": "water, L",
+    "cost_usd": "cost, USD",
+}
+_ONE = {"unit": "one `unit`", "point": "one point of the metric", "survivor": "one run that left a model"}
 
 _INTERVAL = {
     "": "value",
@@ -62,6 +82,12 @@ _PHYSICAL = {
 
 COLUMNS = {
     **{f"{name}{end}": f"{_PHYSICAL[name]}; {text}" for name in PHYSICAL for end, text in _INTERVAL.items()},
+    **{
+        f"{name}_per_{one}{end}": f"{words} for {of}; {text}"
+        for name, words in _PER.items()
+        for one, of in _ONE.items()
+        for end, text in _INTERVAL.items()
+    },
     "energy_low_kwh": "energy, kWh; low end of the interval",
     "energy_high_kwh": "energy, kWh; high end of the interval, NULL where unbounded",
     "embodied_low_kgco2e": "share of embodied emissions, kgCO2e; low end",
@@ -71,7 +97,7 @@ COLUMNS = {
     "checksum": "sha256 of the schema's definition",
     "seq": "number of the ledger event that says so; 1 is the first",
     "recorded_at": "when the event was recorded, UTC",
-    "kind": "of an event: run, state, factor, policy, ...; of a run: training, tuning, ...; of a policy: limit, ...",
+    "kind": "of an event: run, state, ...; of a run: training, ...; of a policy: limit, ...; of an instrument: rec ...",
     "subject": "what it is about: a run, a factor, a policy, or the group of a budget",
     "payload": "canonical JSON (RFC 8785), quantities as decimal strings",
     "payload_sha256": "sha256 of the payload, hex",
@@ -206,4 +232,45 @@ COLUMNS = {
     "left_value": "what is left of the budget, in `unit`",
     "location_based_kgco2e": "Scope 2, location-based, kgCO2e; NULL where a part is unknown",
     "market_based_kgco2e": "Scope 2, market-based, kgCO2e; NULL where a part is unknown",
+    "market_covered_kwh": "facility energy that contractual instruments cover, kWh",
+    "instruments": "JSON: instruments of the run's market and vintage, what it drew in them and what they cover, kWh",
+    "capacity_flop": "what the accelerators could have computed in their hours at the run's precision, FLOP",
+    "instrument_id": "identity of the contractual instrument, from config.yaml",
+    "zone": "grid zone or country whose runs the instrument covers",
+    "quantity_kwh": "electricity that was bought, kWh",
+    "intensity_low_gco2e_per_kwh": "low end of the intensity, gCO2e/kWh",
+    "intensity_high_gco2e_per_kwh": "high end of the intensity, gCO2e/kWh",
+    "consumed_kwh": "facility energy of counted runs in the instrument's market and vintage, kWh",
+    "allocated_kwh": "part of that energy which the instrument covers, kWh",
+    "left_kwh": "quantity less what is allocated, kWh",
+    "precision": "number format that the run states",
+    "flops": "floating-point operations of the run, FLOP",
+    "flops_per_joule": "operations for a joule of IT energy, FLOP/J",
+    "flops_per_joule_low": "low end: at the most energy",
+    "flops_per_joule_high": "high end: at the least energy",
+    "tflops_per_w": "computation for a watt, TFLOP/s/W",
+    "tflops_per_w_low": "low end: at the most energy",
+    "tflops_per_w_high": "high end: at the least energy",
+    "tflops": "operations in a second over the run's duration, TFLOP/s",
+    "utilisation_ratio": "operations done of those that were possible, 0 to 1; NULL where no peak is known",
+    "is_cycle": "whether the parent is, over others, its own parent",
+    "runs_completed": "number of runs that completed",
+    "runs_failed": "number of runs that failed",
+    "runs_killed": "number of runs that were killed",
+    "survivors": "runs that left a model: completed trainings and tunings that are nobody's parent",
+    "known_emissions_kgco2e": "sum of what is known, kgCO2e",
+    "known_water_l": "sum of what is known, L",
+    "known_cost_usd": "sum of what is known, USD",
+    "phase": "development, training or serving; unstated where runs do not say their kind",
+    "training_kgco2e": "emissions of all trainings of the model, kgCO2e",
+    "serving_kgco2e": "emissions of all inference runs of the model that state the unit, kgCO2e",
+    "served_amount": "units that these inference runs produced",
+    "serving_kgco2e_per_unit": "emissions of serving one unit, kgCO2e",
+    "break_even_amount": "units at which serving has emitted as much as training",
+    "break_even_amount_low": "low end: least training, dearest serving",
+    "break_even_amount_high": "high end: most training, cheapest serving",
+    "energy_break_even_amount": "units at which serving has used as much IT energy as training",
+    "equivalent": "thing that emissions are compared with, and its unit",
+    "amount_low": "low end of the amount",
+    "amount_high": "high end of the amount, NULL where unbounded",
 }

@@ -97,6 +97,7 @@ def project(con: duckdb.DuckDBPyConnection) -> None:
     con.execute(f"CREATE OR REPLACE TEMP VIEW fact AS {schema.typed_facts()}")
     for statement in schema.fact_inserts():
         con.execute(statement)
+    con.execute(schema.instrument_insert())
     con.execute(text_of("projections"))
 
 
@@ -144,7 +145,7 @@ def _said(con: duckdb.DuckDBPyConnection, paths: store.Paths, wrong: str, size: 
     return words + (f"; what was found is kept as {kept}" if kept else "; it is published again")
 
 
-def facts(
+def facts(  # noqa: PLR0913 -- one argument a thing that is recorded
     con: duckdb.DuckDBPyConnection,
     results: Path,
     shards: Sequence[str],
@@ -152,6 +153,7 @@ def facts(
     present: Sequence[str],
     generation: str,
     assessment: dict[str, Any],
+    instruments: Sequence[dict[str, Any]] = (),
 ) -> None:
     """Propose the facts of a pipeline run: runs, what became of the others, factors, and the assessment."""
     for table in ("energy", "embodied", "emissions", "units", "metrics", "inputs", "run_inputs", "run"):
@@ -176,6 +178,9 @@ def facts(
             f" + row_number() OVER (ORDER BY {subject}) - 1, '{kind}', {subject}, payload"
             f" FROM {table} ORDER BY {subject}"
         )
+    known = con.execute("SELECT count(*) FROM ledger WHERE kind = 'instruments'").fetchone()
+    if instruments or (known and known[0]):  # none was ever configured: nothing to say
+        propose(con, [("instruments", "config", ledger.canonical({"instruments": list(instruments)}))])
     propose(con, [("generation", "store", ledger.canonical({"store": generation}))])
     row = con.execute(
         "SELECT (SELECT count(*) FROM f_emissions), sha256(coalesce(string_agg(sha, '' ORDER BY kind, subject), ''))"

@@ -26,6 +26,7 @@ def record(  # noqa: PLR0913 -- one argument an input of the rule
     generation: str,
     config_sha256: str,
     factor_files: Sequence[str] = (),
+    instruments: Sequence[dict[str, Any]] = (),
     actor: str | None = None,
 ) -> commit.Receipt:
     """Commit what the shards and emissions say to the store; what it knows already adds nothing."""
@@ -49,9 +50,18 @@ def record(  # noqa: PLR0913 -- one argument an input of the rule
 
         def fill(con: duckdb.DuckDBPyConnection) -> None:
             con.execute(
-                f"CREATE TEMP VIEW factor_payload AS SELECT factor_id, payload FROM read_parquet({quote(used)})"
+                "CREATE TEMP VIEW factor_payload AS"
+                f" SELECT factor_id, quantity, payload FROM read_parquet({quote(used)})"
             )
-            commit.facts(con, results, shards, present=present, generation=generation, assessment=assessment)
+            commit.facts(
+                con,
+                results,
+                shards,
+                present=present,
+                generation=generation,
+                assessment=assessment,
+                instruments=instruments,
+            )
 
         receipt = commit.commit(store.Paths(published), fill, actor=actor)
         _rejects(results, shards, Path(folder))

@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from green.stages import text_of
-from green.tables import EMBODIED, EMISSIONS, ENERGY, EXACT, IMPACT, INPUTS, METRICS, NAMES, UNITS, quote
+from green.tables import EMBODIED, EMISSIONS, ENERGY, EXACT, IMPACT, INPUTS, INSTRUMENT, METRICS, NAMES, UNITS, quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -123,6 +123,17 @@ def fact_inserts() -> Iterable[str]:
         )
 
 
+def instrument_insert() -> str:
+    """Return the statement that fills the projection `instrument`: the whole configured list at each change of it."""
+    columns = ", ".join(f'"{name}"' for name in INSTRUMENT)
+    picked = ", ".join(f'x."{name}"' for name in INSTRUMENT)
+    return (
+        f"INSERT INTO instrument (seq, {columns}) SELECT seq, {picked} FROM (SELECT seq, unnest(json_transform("
+        f"payload -> '$.instruments', {quote(f'[{_transform(INSTRUMENT)}]')})) AS x FROM event"
+        " WHERE kind = 'instruments') ORDER BY seq, x.instrument_id"
+    )
+
+
 def create_projections(con: duckdb.DuckDBPyConnection) -> None:
     """Create the ledger, the projections and nothing else."""
     con.execute(text_of("schema"))
@@ -132,6 +143,8 @@ def create_projections(con: duckdb.DuckDBPyConnection) -> None:
     ):
         typed = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
         con.execute(f"CREATE TABLE {table} (seq BIGINT NOT NULL, run_id VARCHAR NOT NULL, {typed})")
+    typed = ", ".join(f'"{name}" {kind}' for name, kind in INSTRUMENT.items())
+    con.execute(f"CREATE TABLE instrument (seq BIGINT NOT NULL, {typed})")
 
 
 def create(con: duckdb.DuckDBPyConnection) -> None:
@@ -139,6 +152,7 @@ def create(con: duckdb.DuckDBPyConnection) -> None:
     con.execute(text_of("formulas"))
     create_projections(con)
     con.execute(text_of("views"))
+    con.execute(text_of("views_units"))
     con.execute("INSERT INTO store VALUES ($version, $checksum)", {"version": SCHEMA_VERSION, "checksum": checksum()})
     comment(con)
 
@@ -183,6 +197,16 @@ VIEWS = [
     "life_cycle",
     "criteria",
     "fleet",
+    "run_intensity",
+    "metric_intensity",
+    "performance",
+    "counted_run",
+    "family_member",
+    "family",
+    "model_lifetime",
+    "break_even",
+    "equivalents",
+    "instruments",
 ]
 PROJECTIONS = [
     "run",
@@ -200,4 +224,5 @@ PROJECTIONS = [
     "verdict",
     "assessment",
     "checkpoint",
+    "instrument",
 ]

@@ -2,7 +2,7 @@
 --
 -- reads   f_emissions, f_run, e_inputs: the facts; present(source): the sources that are there now
 --         newest_run, newest_state, input_file: the store
---         factor_payload(factor_id, payload): the factor set, each row as the payload of an event
+--         factor_payload(factor_id, quantity, payload): the factor set, each row as the payload of an event
 -- gives   new_factor(factor_id, payload), new_state(run_id, payload)
 --
 -- A run of the store that the logs no longer yield is `gone` where its source is gone (it stays in budgets),
@@ -11,7 +11,9 @@
 CREATE TEMP TABLE new_factor AS
 SELECT f.factor_id, any_value(f.payload) AS payload
 FROM factor_payload AS f
-INNER JOIN (SELECT DISTINCT unnest(factor_ids) AS factor_id FROM f_emissions) AS u ON f.factor_id = u.factor_id
+LEFT JOIN (SELECT DISTINCT unnest(factor_ids) AS factor_id FROM f_emissions) AS u ON f.factor_id = u.factor_id
+-- equivalents are shown beside every run, and named by none
+WHERE u.factor_id IS NOT NULL OR f.quantity = 'equivalent'
 GROUP BY f.factor_id;
 
 CREATE TEMP TABLE every_run AS

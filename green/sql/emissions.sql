@@ -1,19 +1,30 @@
 -- emissions.sql: energy, embodied carbon and factors -> one row a run, with every total and its interval.
 --
--- reads   run(run_id, region, started_at, ended_at, pue, intensity_gco2e_per_kwh, ...)
---         energy(run_id, answer, method, basis, from_at, to_at, energy_kwh, is_counted, ...)
+-- reads   run(run_id, region, site, started_at, ended_at, pue, intensity_gco2e_per_kwh, ...)
+--         energy(run_id, answer, origin, method, basis, from_at, to_at, energy_kwh, is_counted, ...)
 --         embodied(run_id, embodied_kgco2e, embodied_low_kgco2e, embodied_high_kgco2e, reason, factor_ids)
---         device(run_id, origin, count, share, name)
---         factor(factor_id, quantity, subject, value, low, high, valid_from, method, note)
+--         device(run_id, component, device_key, origin, count, share, name)
+--         factor(factor_id, quantity, subject, subject_key, value, low, high, valid_from, valid_to, method, note)
 --         series(zone, hour_at, intensity_gco2e_per_kwh)
+--         instrument(instrument_id, zone, site, from_at, to_at, quantity_kwh, intensity_gco2e_per_kwh, ...)
 -- gives   emissions(run_id, energy_kwh, facility_energy_kwh, operational_kgco2e, embodied_kgco2e, ...)
 --
 -- Energy is cut where the intensity changes: at the hour where the zone has a series, else at the year.
 -- A year without a factor takes the newest earlier one, at most three years back, its interval widened
 -- by the zone's largest change from year to year. An hour with energy and no intensity makes the
 -- emissions unknown, never partial. Location-based and market-based stand side by side.
-WITH one AS (  -- a run_id that two sources claim is an error later; here it must not multiply rows
-    SELECT * FROM run
+--
+-- PUE, water, tariff and market-based intensity that nobody declared come from the factors of the region, else of
+-- its provider, else of its country: each use is a flag. Market-based, instruments (certificates, purchase
+-- agreements) are spread over the runs of their market and vintage by the facility energy of each, and never cover
+-- more than was used; what they leave has the market-based intensity. Their amounts are whole billionths of a
+-- watt-hour: no sum of parts exceeds its whole.
+WITH RECURSIVE one AS (  -- a run_id that two sources claim is an error later; here it must not multiply rows
+    SELECT
+        *,
+        -- the year that a factor of the whole run is of: that of its last moment
+        year(coalesce(greatest(started_at, ended_at - INTERVAL 1 MICROSECOND), started_at, ended_at)) AS run_y
+    FROM run
     QUALIFY row_number() OVER (PARTITION BY run_id ORDER BY source) = 1
 ),
 
@@ -44,40 +55,109 @@ country AS (
     GROUP BY ALL
 ),
 
--- The zones of a run, best first: as written, then the country of a cloud region.
+-- The zones of a region, best first: as written, then the country of a cloud region.
 zone AS (
-    SELECT run_id, region AS zone, 0 AS rank FROM one
+    SELECT DISTINCT region, region AS zone, 0 AS rank FROM one
     WHERE region IS NOT NULL
     UNION ALL
-    SELECT o.run_id, c.zone, 1 FROM one AS o INNER JOIN country AS c ON o.region = c.subject
+    SELECT DISTINCT o.region, c.zone, 1 FROM one AS o INNER JOIN country AS c ON o.region = c.subject
 ),
 
 hourly_zone AS (SELECT DISTINCT zone FROM series),
 
+-- Whom a factor can be about, best first: the region as written, its provider, its country.
+about AS (
+    SELECT DISTINCT region, region AS subject, 0 AS rank FROM one
+    WHERE region IS NOT NULL
+    UNION ALL
+    SELECT DISTINCT region, split_part(region, ':', 1), 1 FROM one
+    WHERE contains(region, ':')
+    UNION ALL
+    SELECT DISTINCT o.region, c.zone, 2 FROM one AS o INNER JOIN country AS c ON o.region = c.subject
+    UNION ALL
+    SELECT DISTINCT region, left(region, 2), 2 FROM one
+    WHERE regexp_matches(region, '^[A-Z]{2}-')
+),
+
+year_of_use AS (
+    SELECT unnest(range(first_y, last_y + 1)) AS y
+    FROM (
+        SELECT
+            least(min(year(from_at)), (SELECT min(run_y) FROM one)) AS first_y,
+            greatest(max(year(to_at)), (SELECT max(run_y) FROM one)) AS last_y
+        FROM energy
+    )
+    UNION ALL
+    SELECT NULL
+),
+
+-- One row a region, year and quantity: the newest factor of the best subject that holds then, or held before. A tariff
+-- and a market-based intensity may be three years old, the others of any age. A run of no known year takes only what
+-- has no date.
+rate AS (
+    SELECT
+        a.region,
+        w.y,
+        f.quantity,
+        {
+            'value': f.value,
+            'low': coalesce(f.low, f.value),
+            'high': coalesce(f.high, f.value),
+            'factor_ids': [f.factor_id],
+            'is_aged': coalesce(w.y > year(f.valid_to), FALSE)
+        } AS rate
+    FROM about AS a
+    INNER JOIN factor AS f ON a.subject = f.subject
+    CROSS JOIN year_of_use AS w
+    WHERE
+        f.quantity IN ('pue', 'wue', 'ewif', 'tariff', 'market_intensity')
+        AND (f.valid_from IS NULL OR year(f.valid_from) <= w.y)
+        AND (f.quantity IN ('pue', 'wue', 'ewif') OR coalesce(w.y - year(f.valid_to), 0) <= 3)
+    QUALIFY row_number() OVER (
+        PARTITION BY a.region, w.y, f.quantity
+        ORDER BY a.rank ASC, coalesce(f.valid_from, DATE '0001-01-01') DESC, f.factor_id ASC
+    ) = 1
+),
+
+rates AS (
+    SELECT
+        region,
+        y,
+        any_value(rate) FILTER (WHERE quantity = 'pue') AS pue,
+        any_value(rate) FILTER (WHERE quantity = 'wue') AS wue,
+        any_value(rate) FILTER (WHERE quantity = 'ewif') AS ewif,
+        any_value(rate) FILTER (WHERE quantity = 'tariff') AS tariff,
+        any_value(rate) FILTER (WHERE quantity = 'market_intensity') AS mix
+    FROM rate
+    GROUP BY ALL
+),
+
 settings AS (
     SELECT
         o.run_id,
-        coalesce(o.pue, p.value) AS pue,
-        CASE WHEN o.pue IS NOT NULL THEN coalesce(o.pue_low, o.pue) ELSE coalesce(p.low, p.value) END AS pue_low,
-        CASE WHEN o.pue IS NOT NULL THEN coalesce(o.pue_high, o.pue) ELSE coalesce(p.high, p.value) END AS pue_high,
-        CASE WHEN o.pue IS NULL AND p.factor_id IS NOT NULL THEN [p.factor_id] ELSE [] END AS pue_factor_ids,
+        coalesce(o.pue, r.pue['value']) AS pue,
+        CASE WHEN o.pue IS NULL THEN r.pue['low'] ELSE coalesce(o.pue_low, o.pue) END AS pue_low,
+        CASE WHEN o.pue IS NULL THEN r.pue['high'] ELSE coalesce(o.pue_high, o.pue) END AS pue_high,
+        coalesce(o.wue_l_per_kwh, r.wue['value']) AS wue,
+        CASE
+            WHEN o.wue_l_per_kwh IS NULL THEN r.wue['low'] ELSE coalesce(o.wue_low_l_per_kwh, o.wue_l_per_kwh)
+        END AS wue_low,
+        CASE
+            WHEN o.wue_l_per_kwh IS NULL THEN r.wue['high'] ELSE coalesce(o.wue_high_l_per_kwh, o.wue_l_per_kwh)
+        END AS wue_high,
+        CASE WHEN o.pue IS NULL THEN r.pue['factor_ids'] END AS pue_factor_ids,
+        CASE WHEN o.wue_l_per_kwh IS NULL THEN r.wue['factor_ids'] END AS wue_factor_ids,
+        coalesce(o.pue IS NULL AND r.pue['is_aged'], FALSE)
+        OR coalesce(o.wue_l_per_kwh IS NULL AND r.wue['is_aged'], FALSE) AS is_aged,
         z.zone AS series_zone
     FROM one AS o
+    LEFT JOIN rates AS r ON o.region = r.region AND o.run_y IS NOT DISTINCT FROM r.y
     LEFT JOIN (
-        SELECT
-            subject, value, low, high, factor_id
-        FROM factor
-        WHERE quantity = 'pue'
-        QUALIFY row_number() OVER (
-            PARTITION BY subject ORDER BY coalesce(valid_from, DATE '0001-01-01') DESC, factor_id ASC
-        ) = 1
-    ) AS p ON contains(o.region, ':') AND p.subject = split_part(o.region, ':', 1)
-    LEFT JOIN (
-        SELECT q.run_id, arg_min(q.zone, q.rank) AS zone
+        SELECT q.region, arg_min(q.zone, q.rank) AS zone
         FROM zone AS q
         INNER JOIN hourly_zone AS h ON q.zone = h.zone
         GROUP BY ALL
-    ) AS z ON o.run_id = z.run_id AND o.intensity_gco2e_per_kwh IS NULL
+    ) AS z ON o.region = z.region AND o.intensity_gco2e_per_kwh IS NULL
 ),
 
 -- Counted energy in facility terms, summed to one row a run and time; unknown where a part is.
@@ -168,32 +248,30 @@ piece AS (
     )
 ),
 
-needed AS (
-    SELECT DISTINCT p.run_id, p.y
-    FROM piece AS p
-    WHERE p.series_zone IS NULL AND p.y IS NOT NULL
-),
-
--- The factor of a run's year: the best zone that has one, its newest year at most three back.
+-- The factor of a region's year: the best zone that has one, its newest year at most three back.
 yearly AS (
     SELECT
-        n.run_id,
+        z.region,
         n.y,
         g.value,
         greatest(g.low - CASE WHEN n.y > g.y THEN coalesce(c.largest, 0) ELSE 0 END, 0) AS low,
         g.high + CASE WHEN n.y > g.y THEN coalesce(c.largest, 0) ELSE 0 END AS high,
         n.y - g.y AS age_y,
-        g.factor_ids
-    FROM needed AS n
-    INNER JOIN zone AS z ON n.run_id = z.run_id
-    INNER JOIN grid AS g ON z.zone = g.subject AND g.y BETWEEN n.y - 3 AND n.y
+        g.factor_ids,
+        -- what any zone of the region had in those years, to tell a slip of the unit
+        min(g.low) OVER (PARTITION BY z.region, n.y) AS least,
+        max(g.high) OVER (PARTITION BY z.region, n.y) AS most
+    FROM zone AS z
+    INNER JOIN grid AS g ON z.zone = g.subject
+    INNER JOIN year_of_use AS n ON g.y BETWEEN n.y - 3 AND n.y
     LEFT JOIN change AS c ON g.subject = c.subject
-    QUALIFY row_number() OVER (PARTITION BY n.run_id, n.y ORDER BY z.rank ASC, g.y DESC) = 1
+    QUALIFY row_number() OVER (PARTITION BY z.region, n.y ORDER BY z.rank ASC, g.y DESC) = 1
 ),
 
 priced AS (
     SELECT
         p.run_id,
+        p.y,
         as_double(p.facility) * p.part AS facility,
         as_double(p.facility_low) * p.part AS facility_low,
         as_double(p.facility_high) * p.part AS facility_high,
@@ -209,19 +287,248 @@ priced AS (
     FROM piece AS p
     INNER JOIN one AS o ON p.run_id = o.run_id
     LEFT JOIN series AS h ON p.series_zone = h.zone AND p.hour_at = h.hour_at
-    LEFT JOIN yearly AS g ON p.run_id = g.run_id AND p.y = g.y AND p.series_zone IS NULL
+    LEFT JOIN yearly AS g ON o.region = g.region AND p.y = g.y AND p.series_zone IS NULL
+),
+
+-- A run's year: within it, every rate but an hourly intensity is one.
+annual AS (
+    SELECT
+        run_id,
+        y,
+        known_sum(exact(facility)) AS facility,
+        known_sum(exact(facility_low)) AS facility_low,
+        known_sum(exact(facility_high)) AS facility_high,
+        known_sum(exact(operational_kgco2e(facility, i))) AS op,
+        known_sum(exact(operational_kgco2e(facility_low, i_low))) AS op_low,
+        known_sum(exact(operational_kgco2e(facility_high, i_high))) AS op_high,
+        count(*) FILTER (WHERE i IS NULL) > 0 AS lacks_intensity,
+        any_value(age_y) AS age_y,
+        any_value(factor_ids) AS factor_ids
+    FROM priced
+    GROUP BY ALL
+),
+
+-- Instruments, in the order that they are used in: those of a site before those of a zone, short vintages before long.
+lot AS (
+    SELECT
+        *,
+        cast(floor(quantity_kwh * 1e12) AS HUGEINT) AS quantity,
+        row_number() OVER (ORDER BY site IS NULL, to_at - from_at, from_at, instrument_id) AS k
+    FROM instrument
+),
+
+-- Stretches of time in which no vintage begins or ends, each within a year.
+slot AS (
+    SELECT
+        edge_at AS start_at,
+        lead(edge_at) OVER (ORDER BY edge_at) AS stop_at
+    FROM (
+        SELECT from_at AS edge_at FROM lot
+        UNION
+        SELECT to_at FROM lot
+        UNION
+        SELECT make_timestamptz(unnest(range(year(min(from_at)) + 1, year(max(to_at)) + 1)), 1, 1, 0, 0, 0.0, 'UTC')
+        FROM lot
+    )
+    QUALIFY stop_at IS NOT NULL
+),
+
+-- What each run drew in each stretch.
+demand AS (
+    SELECT
+        d.run_id,
+        d.start_at,
+        o.site,
+        list_distinct([o.region] || coalesce(any_value(z.zones), [])) AS zones,
+        floor(as_double(known_sum(exact(d.facility * d.part))) * 1e12) AS drawn,
+        floor(as_double(known_sum(exact(d.facility_low * d.part))) * 1e12) AS drawn_low,
+        floor(as_double(known_sum(exact(d.facility_high * d.part))) * 1e12) AS drawn_high
+    FROM (
+        SELECT
+            t.run_id,
+            e.start_at,
+            as_double(t.facility) AS facility,
+            as_double(t.facility_low) AS facility_low,
+            as_double(t.facility_high) AS facility_high,
+            CASE
+                WHEN t.stop_at <= t.start_at THEN 1.0
+                ELSE
+                    (epoch_us(least(t.stop_at, e.stop_at)) - epoch_us(greatest(t.start_at, e.start_at)))
+                    / (epoch_us(t.stop_at) - epoch_us(t.start_at))
+            END AS part
+        FROM (
+            SELECT *, coalesce(from_at, to_at) AS start_at, coalesce(to_at, from_at) AS stop_at FROM drawn
+        ) AS t
+        INNER JOIN slot AS e
+            ON
+                t.start_at < e.stop_at
+                AND (t.stop_at > e.start_at OR (t.stop_at <= t.start_at AND t.start_at >= e.start_at))
+    ) AS d
+    INNER JOIN one AS o ON d.run_id = o.run_id AND o.error IS NULL AND o.status IS DISTINCT FROM 'planned'
+    LEFT JOIN (
+        SELECT region, list(subject) AS zones FROM about
+        WHERE rank = 2
+        GROUP BY ALL
+    ) AS z ON o.region = z.region
+    GROUP BY d.run_id, d.start_at, o.site, o.region
+    HAVING drawn < 1e25  -- beyond it (ten times what the world uses in a year) products would not fit
+),
+
+-- One step an instrument: of what is still uncovered in its market and vintage it takes the same share of each run.
+cover AS (
+    SELECT
+        cast(0 AS BIGINT) AS k,
+        run_id, start_at, site, zones,
+        cast(drawn AS HUGEINT) AS drawn,
+        cast(drawn AS HUGEINT) AS rest,
+        cast(drawn_low AS HUGEINT) AS rest_low,
+        cast(CASE WHEN drawn_high < 1e25 THEN drawn_high END AS HUGEINT) AS rest_high,
+        FALSE AS is_covered,
+        cast(0 AS HUGEINT) AS taken,
+        cast(0 AS HUGEINT) AS taken_low,
+        cast(0 AS HUGEINT) AS taken_high
+    FROM demand
+    UNION ALL
+    SELECT
+        k, run_id, start_at, site, zones, drawn,
+        rest - taken,
+        rest_low - taken_low,
+        rest_high - taken_high,
+        is_covered, taken, taken_low, taken_high
+    FROM (
+        SELECT
+            k, run_id, start_at, site, zones, drawn, rest, rest_low, rest_high, is_covered,
+            CASE WHEN is_covered THEN part_of(rest, quantity, wanted) ELSE 0 END AS taken,
+            CASE WHEN is_covered THEN part_of(rest_low, quantity, wanted_low) ELSE 0 END AS taken_low,
+            -- where a run may have used any amount, nothing is sure to be covered
+            CASE WHEN is_covered THEN coalesce(part_of(rest_high, quantity, wanted_high), 0) ELSE 0 END AS taken_high
+        FROM (
+            SELECT
+                *,
+                sum(CASE WHEN is_covered THEN rest END) OVER () AS wanted,
+                sum(CASE WHEN is_covered THEN rest_low END) OVER () AS wanted_low,
+                CASE
+                    WHEN count(CASE WHEN is_covered THEN 1 END) OVER ()
+                        = count(CASE WHEN is_covered THEN rest_high END) OVER ()
+                        THEN sum(CASE WHEN is_covered THEN rest_high END) OVER ()
+                END AS wanted_high
+            FROM (
+                SELECT
+                    l.k,
+                    l.quantity,
+                    c.run_id, c.start_at, c.site, c.zones, c.drawn, c.rest, c.rest_low, c.rest_high,
+                    c.start_at >= l.from_at AND c.start_at < l.to_at
+                    AND (l.site IS NULL OR l.site IS NOT DISTINCT FROM c.site)
+                    AND (l.zone IS NULL OR list_contains(c.zones, l.zone)) AS is_covered
+                FROM cover AS c
+                INNER JOIN lot AS l ON l.k = c.k + 1
+            )
+        )
+    )
+),
+
+-- What instruments cover of each run and year, and what that emits.
+covered AS (
+    SELECT
+        c.run_id,
+        year(c.start_at) AS y,
+        sum(exact(as_double(c.taken) / 1e12)) AS taken,
+        sum(exact(as_double(c.taken_low) / 1e12)) AS taken_low,
+        sum(exact(as_double(c.taken_high) / 1e12)) AS taken_high,
+        sum(exact(operational_kgco2e(as_double(c.taken) / 1e12, l.intensity_gco2e_per_kwh))) AS kg,
+        sum(exact(operational_kgco2e(
+            as_double(c.taken_low) / 1e12, coalesce(l.intensity_low_gco2e_per_kwh, l.intensity_gco2e_per_kwh)
+        ))) AS kg_low,
+        sum(exact(operational_kgco2e(
+            as_double(c.taken_high) / 1e12, coalesce(l.intensity_high_gco2e_per_kwh, l.intensity_gco2e_per_kwh)
+        ))) AS kg_high
+    FROM cover AS c
+    INNER JOIN lot AS l ON c.k = l.k
+    WHERE c.is_covered
+    GROUP BY ALL
+),
+
+certified AS (
+    SELECT
+        run_id,
+        cast(to_json(list({
+            'allocated_kwh': allocated,
+            'drawn_kwh': drawn,
+            'instrument_id': instrument_id
+        } ORDER BY instrument_id)) AS VARCHAR) AS instruments
+    FROM (
+        SELECT
+            c.run_id,
+            l.instrument_id,
+            cast(sum(exact(as_double(c.taken) / 1e12)) AS VARCHAR) AS allocated,
+            cast(sum(exact(as_double(c.drawn) / 1e12)) AS VARCHAR) AS drawn
+        FROM cover AS c
+        INNER JOIN lot AS l ON c.k = l.k
+        WHERE c.is_covered
+        GROUP BY ALL
+    )
+    GROUP BY ALL
+),
+
+rated AS (
+    SELECT
+        a.* EXCLUDE (factor_ids),
+        a.factor_ids AS grid_factor_ids,
+        -- no more than was drawn: the sum of parts may round up
+        least(coalesce(c.taken, 0), a.facility) AS taken,
+        least(coalesce(c.taken_low, 0), a.facility_low) AS taken_low,
+        least(coalesce(c.taken_high, 0), a.facility_high) AS taken_high,
+        coalesce(c.kg, 0) AS kg,
+        coalesce(c.kg_low, 0) AS kg_low,
+        coalesce(c.kg_high, 0) AS kg_high,
+        coalesce(o.market_gco2e_per_kwh, r.mix['value']) AS mix,
+        coalesce(o.market_low_gco2e_per_kwh, o.market_gco2e_per_kwh, r.mix['low']) AS mix_low,
+        coalesce(o.market_high_gco2e_per_kwh, o.market_gco2e_per_kwh, r.mix['high']) AS mix_high,
+        coalesce(o.ewif_l_per_kwh, r.ewif['value']) AS ewif,
+        coalesce(o.ewif_low_l_per_kwh, o.ewif_l_per_kwh, r.ewif['low']) AS ewif_low,
+        coalesce(o.ewif_high_l_per_kwh, o.ewif_l_per_kwh, r.ewif['high']) AS ewif_high,
+        coalesce(o.tariff_usd_per_kwh, r.tariff['value']) AS tariff,
+        coalesce(o.tariff_low_usd_per_kwh, o.tariff_usd_per_kwh, r.tariff['low']) AS tariff_low,
+        coalesce(o.tariff_high_usd_per_kwh, o.tariff_usd_per_kwh, r.tariff['high']) AS tariff_high,
+        CASE
+            WHEN o.market_gco2e_per_kwh IS NULL AND coalesce(coalesce(c.taken, 0) < a.facility, TRUE) THEN r.mix
+        END AS mix_used,
+        CASE WHEN o.ewif_l_per_kwh IS NULL THEN r.ewif END AS ewif_used,
+        CASE WHEN o.tariff_usd_per_kwh IS NULL AND o.device_hour_usd IS NULL THEN r.tariff END AS tariff_used
+    FROM annual AS a
+    INNER JOIN one AS o ON a.run_id = o.run_id
+    LEFT JOIN covered AS c ON a.run_id = c.run_id AND a.y = c.y
+    LEFT JOIN rates AS r ON o.region = r.region AND a.y IS NOT DISTINCT FROM r.y
 ),
 
 operational AS (
     SELECT
         run_id,
-        known_sum(exact(operational_kgco2e(facility, i))) AS value,
-        known_sum(exact(operational_kgco2e(facility_low, i_low))) AS low,
-        known_sum(exact(operational_kgco2e(facility_high, i_high))) AS high,
-        count(*) FILTER (WHERE i IS NULL) > 0 AS lacks_intensity,
+        known_sum(op) AS value,
+        known_sum(op_low) AS low,
+        known_sum(op_high) AS high,
+        bool_or(lacks_intensity) AS lacks_intensity,
         max(age_y) AS factor_age_y,
-        list_sort(list_distinct(flatten(list(coalesce(factor_ids, []))))) AS factor_ids
-    FROM priced
+        sum(taken) AS taken,
+        known_sum(exact(finite(market_kgco2e(kg, facility - taken, mix)))) AS mkt,
+        known_sum(exact(finite(market_kgco2e(kg_low, facility_low - taken_low, mix_low)))) AS mkt_low,
+        known_sum(exact(finite(market_kgco2e(kg_high, facility_high - taken_high, mix_high)))) AS mkt_high,
+        known_sum(exact(finite(water_offsite_l(as_double(facility), ewif)))) AS offsite,
+        known_sum(exact(finite(water_offsite_l(as_double(facility_low), ewif_low)))) AS offsite_low,
+        known_sum(exact(finite(water_offsite_l(as_double(facility_high), ewif_high)))) AS offsite_high,
+        known_sum(exact(finite(energy_cost_usd(as_double(facility), tariff)))) AS bill,
+        known_sum(exact(finite(energy_cost_usd(as_double(facility_low), tariff_low)))) AS bill_low,
+        known_sum(exact(finite(energy_cost_usd(as_double(facility_high), tariff_high)))) AS bill_high,
+        coalesce(bool_or(mix_used['is_aged'] OR ewif_used['is_aged'] OR tariff_used['is_aged']), FALSE) AS is_aged,
+        list_filter([
+            CASE WHEN count(mix_used) > 0 THEN 'CATALOGUE_MARKET' END,
+            CASE WHEN count(ewif_used) > 0 THEN 'CATALOGUE_EWIF' END,
+            CASE WHEN count(tariff_used) > 0 THEN 'CATALOGUE_TARIFF' END
+        ], LAMBDA x: x IS NOT NULL) AS flags,
+        flatten(list(flatten([
+            grid_factor_ids, mix_used['factor_ids'], ewif_used['factor_ids'], tariff_used['factor_ids']
+        ]))) AS factor_ids
+    FROM rated
     GROUP BY ALL
 ),
 
@@ -261,7 +568,8 @@ making AS (
         coalesce(sum(gaps) FILTER (WHERE is_counted), 0) AS gaps,
         coalesce(sum(resets) FILTER (WHERE is_counted), 0) AS resets,
         count(DISTINCT answer) FILTER (WHERE is_counted AND energy_kwh IS NULL) AS dark_devices,
-        count(DISTINCT file) FILTER (WHERE is_counted AND origin = 'log' AND method = 'imported') AS tools
+        count(DISTINCT file) FILTER (WHERE is_counted AND origin = 'log' AND method = 'imported') AS tools,
+        coalesce(bool_or(is_counted AND origin = 'model'), FALSE) AS is_modelled_rest
     FROM energy
     GROUP BY ALL
 ),
@@ -293,6 +601,51 @@ hours AS (
     GROUP BY ALL
 ),
 
+-- What the accelerators of a run could have computed at the precision that it names.
+peak AS (
+    SELECT quantity, subject_key, arg_min(value, factor_id) AS value, min(factor_id) AS factor_id
+    FROM factor
+    WHERE starts_with(quantity, 'peak_flops_')
+    GROUP BY ALL
+),
+
+capacity AS (
+    SELECT
+        d.run_id,
+        CASE
+            WHEN any_value(o.device_hours_h) IS NULL
+                THEN as_double(known_sum(exact(capacity_flop(
+                    d.count * d.share * o.duration_s / 3600.0, p.value
+                ) / 1e15))) * 1e15
+            -- device-hours of several kinds of device are nobody's
+            WHEN count(*) = 1 THEN any_value(capacity_flop(o.device_hours_h * d.share, p.value))
+        END AS flop,
+        list(p.factor_id) FILTER (WHERE p.factor_id IS NOT NULL) AS factor_ids
+    FROM (
+        SELECT
+            *,
+            rank() OVER (
+                PARTITION BY run_id ORDER BY CASE origin WHEN 'hardware' THEN 0 WHEN 'site' THEN 1 ELSE 2 END
+            ) AS rank
+        FROM device
+        WHERE component = 'gpu'
+    ) AS d
+    INNER JOIN (
+        SELECT
+            run_id,
+            duration_s,
+            device_hours_h,
+            'peak_flops_'
+            || replace(replace(lower(json_extract_string(facts, '$.precision')), 'bfloat', 'bf'), 'float', 'fp')
+                AS quantity
+        FROM one
+        WHERE contains(facts, '"flops"') AND contains(facts, '"precision"')
+    ) AS o ON d.run_id = o.run_id
+    LEFT JOIN peak AS p ON o.quantity = p.quantity AND d.device_key = p.subject_key
+    WHERE d.rank = 1
+    GROUP BY ALL
+),
+
 total AS (
     SELECT
         o.*,
@@ -309,13 +662,26 @@ total AS (
         p.low AS op_low,
         p.high AS op_high,
         p.factor_age_y,
-        exact(finite(operational_kgco2e(as_double(u.facility), o.market_gco2e_per_kwh))) AS mkt,
-        exact(finite(operational_kgco2e(
-            as_double(u.facility_low), coalesce(o.market_low_gco2e_per_kwh, o.market_gco2e_per_kwh)
-        ))) AS mkt_low,
-        exact(finite(operational_kgco2e(
-            as_double(u.facility_high), coalesce(o.market_high_gco2e_per_kwh, o.market_gco2e_per_kwh)
-        ))) AS mkt_high,
+        p.taken AS covered_kwh,
+        p.mkt,
+        -- an instrument may be dirtier than the mix: then less of it is less
+        least(p.mkt_low, p.mkt) AS mkt_low,
+        CASE WHEN p.mkt_high IS NOT NULL THEN greatest(p.mkt_high, p.mkt) END AS mkt_high,
+        s.wue AS wue_used,
+        s.wue_low AS wue_used_low,
+        s.wue_high AS wue_used_high,
+        p.offsite,
+        p.offsite_low,
+        p.offsite_high,
+        p.bill,
+        p.bill_low,
+        p.bill_high,
+        c.instruments,
+        f.flop,
+        s.pue_factor_ids,
+        s.wue_factor_ids,
+        p.flags AS catalogue_flags,
+        s.is_aged OR coalesce(p.is_aged, FALSE) AS is_aged,
         b.value AS em,
         b.low AS em_low,
         b.high AS em_high,
@@ -325,29 +691,22 @@ total AS (
         h.hardware,
         m.* EXCLUDE (run_id, factor_ids),
         p.lacks_intensity,
-        list_sort(list_distinct(list_concat(
-            list_concat(m.factor_ids, s.pue_factor_ids), list_concat(p.factor_ids, b.factor_ids)
-        ))) AS factor_ids,
-        coalesce(g.low, 0) AS region_low,
-        g.high AS region_high
-    FROM one AS o
-    INNER JOIN settings AS s ON o.run_id = s.run_id
-    LEFT JOIN used AS u ON o.run_id = u.run_id
-    LEFT JOIN operational AS p ON o.run_id = p.run_id
-    LEFT JOIN built AS b ON o.run_id = b.run_id
-    LEFT JOIN making AS m ON o.run_id = m.run_id
-    LEFT JOIN hours AS h ON o.run_id = h.run_id
-    LEFT JOIN (
-        SELECT z.run_id, min(q.low) AS low, max(q.high) AS high
-        FROM zone AS z
-        INNER JOIN one AS w ON z.run_id = w.run_id
-        INNER JOIN grid AS q
-            ON
-                z.zone = q.subject
-                AND q.y BETWEEN year(coalesce(w.ended_at, w.started_at))
-                - 3 AND year(coalesce(w.ended_at, w.started_at))
-        GROUP BY ALL
-    ) AS g ON o.run_id = g.run_id
+        list_sort(list_distinct(flatten([
+            m.factor_ids, p.factor_ids, b.factor_ids, f.factor_ids, s.pue_factor_ids, s.wue_factor_ids
+        ]))) AS factor_ids,
+        coalesce(g.least, 0) AS region_low,
+        g.most AS region_high
+    -- the wide rows last: what they hold need not pass through every join
+    FROM settings AS s
+    LEFT JOIN used AS u ON s.run_id = u.run_id
+    LEFT JOIN certified AS c ON s.run_id = c.run_id
+    LEFT JOIN capacity AS f ON s.run_id = f.run_id
+    LEFT JOIN operational AS p ON s.run_id = p.run_id
+    LEFT JOIN built AS b ON s.run_id = b.run_id
+    LEFT JOIN making AS m ON s.run_id = m.run_id
+    LEFT JOIN hours AS h ON s.run_id = h.run_id
+    INNER JOIN one AS o ON s.run_id = o.run_id
+    LEFT JOIN yearly AS g ON o.region = g.region AND o.run_y = g.y
 ),
 
 -- Grams per kWh that the result, or what the log itself reports, implies for the grid.
@@ -412,27 +771,24 @@ SELECT
     CASE WHEN t.fe IS NOT NULL THEN emissions_kgco2e(t.op, t.em) END AS emissions_kgco2e,
     CASE WHEN t.fe IS NOT NULL THEN emissions_kgco2e(t.op_low, t.em_low) END AS emissions_kgco2e_low,
     CASE WHEN t.fe IS NOT NULL THEN emissions_kgco2e(t.op_high, t.em_high) END AS emissions_kgco2e_high,
-    exact(finite(water_onsite_l(as_double(t.it), t.wue_l_per_kwh))) AS water_onsite_l,
-    exact(finite(water_onsite_l(as_double(t.it_low), coalesce(t.wue_low_l_per_kwh, t.wue_l_per_kwh))))
-        AS water_onsite_l_low,
-    exact(finite(water_onsite_l(as_double(t.it_high), coalesce(t.wue_high_l_per_kwh, t.wue_l_per_kwh))))
-        AS water_onsite_l_high,
-    exact(finite(water_offsite_l(as_double(t.fe), t.ewif_l_per_kwh))) AS water_offsite_l,
-    exact(finite(water_offsite_l(as_double(t.fe_low), coalesce(t.ewif_low_l_per_kwh, t.ewif_l_per_kwh))))
-        AS water_offsite_l_low,
-    exact(finite(water_offsite_l(as_double(t.fe_high), coalesce(t.ewif_high_l_per_kwh, t.ewif_l_per_kwh))))
-        AS water_offsite_l_high,
+    exact(finite(water_onsite_l(as_double(t.it), t.wue_used))) AS water_onsite_l,
+    exact(finite(water_onsite_l(as_double(t.it_low), t.wue_used_low))) AS water_onsite_l_low,
+    exact(finite(water_onsite_l(as_double(t.it_high), t.wue_used_high))) AS water_onsite_l_high,
+    CASE WHEN t.fe IS NOT NULL THEN t.offsite END AS water_offsite_l,
+    CASE WHEN t.fe IS NOT NULL THEN t.offsite_low END AS water_offsite_l_low,
+    CASE WHEN t.fe IS NOT NULL THEN t.offsite_high END AS water_offsite_l_high,
     water_onsite_l + water_offsite_l AS water_l,
     water_onsite_l_low + water_offsite_l_low AS water_l_low,
     water_onsite_l_high + water_offsite_l_high AS water_l_high,
-    exact(finite(cost_usd(t.hours_h, t.device_hour_usd, as_double(t.fe), t.tariff_usd_per_kwh))) AS cost_usd,
+    exact(finite(cost_usd(t.hours_h, t.device_hour_usd, CASE WHEN t.fe IS NOT NULL THEN as_double(t.bill) END)))
+        AS cost_usd,
     exact(finite(cost_usd(
-        t.hours_h, coalesce(t.device_hour_low_usd, t.device_hour_usd), as_double(t.fe_low),
-        coalesce(t.tariff_low_usd_per_kwh, t.tariff_usd_per_kwh)
+        t.hours_h, coalesce(t.device_hour_low_usd, t.device_hour_usd),
+        CASE WHEN t.fe IS NOT NULL THEN as_double(t.bill_low) END
     ))) AS cost_usd_low,
     exact(finite(cost_usd(
-        t.hours_h, coalesce(t.device_hour_high_usd, t.device_hour_usd), as_double(t.fe_high),
-        coalesce(t.tariff_high_usd_per_kwh, t.tariff_usd_per_kwh)
+        t.hours_h, coalesce(t.device_hour_high_usd, t.device_hour_usd),
+        CASE WHEN t.fe IS NOT NULL THEN as_double(t.bill_high) END
     ))) AS cost_usd_high,
     t.coverage AS coverage_ratio,
     CASE
@@ -445,6 +801,9 @@ SELECT
     END AS quality_tier,
     CASE WHEN len(t.parts) > 0 THEN array_to_string(t.parts, '+') END AS scope,
     t.reported_kgco2e,
+    CASE WHEN t.fe IS NOT NULL THEN t.covered_kwh END AS market_covered_kwh,
+    t.instruments,
+    finite(t.flop) AS capacity_flop,
     list_sort(list_distinct(list_concat(t.reasons, list_filter([
         CASE WHEN t.worst IS NULL AND t.logs > 0 THEN 'NO_SAMPLES' END,
         CASE WHEN t.worst IS NULL AND t.logs = 0 THEN 'MISSING_FIELD' END,
@@ -463,9 +822,14 @@ SELECT
             WHEN t.lacks_intensity AND t.region IS NOT NULL AND coalesce(t.started_at, t.ended_at) IS NOT NULL
                 THEN 'NO_FACTOR'
         END,
-        CASE WHEN t.em IS NULL THEN coalesce(t.em_reason, 'NO_HARDWARE') END
+        CASE WHEN t.em IS NULL THEN coalesce(t.em_reason, 'NO_HARDWARE') END,
+        CASE WHEN t.fe IS NOT NULL AND t.mkt IS NULL THEN 'NO_MARKET_FACTOR' END,
+        CASE WHEN t.it IS NOT NULL AND t.wue_used IS NULL THEN 'NO_WUE' END,
+        CASE WHEN t.fe IS NOT NULL AND t.offsite IS NULL THEN 'NO_EWIF' END,
+        CASE WHEN t.device_hour_usd IS NOT NULL AND t.hours_h IS NULL THEN 'MISSING_FIELD' END,
+        CASE WHEN t.device_hour_usd IS NULL AND t.fe IS NOT NULL AND t.bill IS NULL THEN 'NO_TARIFF' END
     ], LAMBDA x: x IS NOT NULL)))) AS unknown_reasons,
-    list_sort(list_distinct(list_concat(t.flags, list_filter([
+    list_sort(list_distinct(flatten([t.flags, t.catalogue_flags, list_filter([
         CASE WHEN t.lacks_interval THEN 'NO_INTERVAL' END,
         CASE WHEN t.lacks_bound AND t.worst IS NOT NULL THEN 'NO_UPPER_BOUND' END,
         CASE WHEN t.gaps > 0 THEN 'GAPS' END,
@@ -474,6 +838,10 @@ SELECT
         CASE WHEN t.tools > 1 THEN 'SEVERAL_TOOLS' END,
         CASE WHEN t.has_inside THEN 'INSIDE_HOST' END,
         CASE WHEN t.factor_age_y > 0 THEN 'AGED_FACTOR' END,
+        CASE WHEN t.is_modelled_rest THEN 'MODELLED_REST' END,
+        CASE WHEN t.pue_factor_ids IS NOT NULL THEN 'CATALOGUE_PUE' END,
+        CASE WHEN t.wue_factor_ids IS NOT NULL THEN 'CATALOGUE_WUE' END,
+        CASE WHEN t.is_aged THEN 'AGED_CATALOGUE' END,
         CASE WHEN i.run_id IS NOT NULL THEN 'IMPLAUSIBLE_INTENSITY' END,
         -- a figure that does not follow from the energy and the factor stated beside it
         CASE
@@ -483,7 +851,7 @@ SELECT
                 > 0.05 * as_double(t.op + coalesce(t.em, 0))
                 THEN 'REPORTED_DISAGREES'
         END
-    ], LAMBDA x: x IS NOT NULL)))) AS flags,
+    ], LAMBDA x: x IS NOT NULL)]))) AS flags,
     coalesce(t.factor_ids, []) AS factor_ids,
     t.error
 FROM total AS t

@@ -1,13 +1,15 @@
 -- energy.sql: power samples, counters and statements -> energy of each answer of a run, before PUE.
 --
 -- reads   samples(run_id, device_id, sampled_at, power_w, energy_j, max_gap_us), in that order
---         run(run_id, started_at, ended_at, duration_s, device_hours_h)
+--         run(run_id, started_at, ended_at, duration_s, device_hours_h, model_rest, memory_gb, storage_gb, network_gb)
 --         device(run_id, device_id, component, device_key, origin, file, line, count, share, ...)
 --         statement(run_id, answer, origin, method, covers, basis, energy_kwh, ...)
 --         factor(factor_id, quantity, subject_key, value, low, high)
 -- gives   energy(run_id, answer, from_at, to_at, energy_kwh, covered_s, uncovered_s, is_counted, ...)
 -- setting max_gap_us: the longest interval that two neighbouring samples may span, or NULL for 10 x the
 --         median of the device's own intervals
+--         model_rest: whether processors, memory, storage and network that nobody metered are modelled,
+--         or NULL, so that they stay out
 --
 -- Trapezoid rule for power, difference for counters. A longer interval is not guessed: it is left out
 -- and counted as uncovered, and so are the head (from the run's start) and the tail (to its end). Times
@@ -382,7 +384,102 @@ declared AS (
     WHERE d.origin IN ('hardware', 'site')
 ),
 
-answer AS (
+-- What nobody metered, from what is known of the host: processors at an unknown load, memory by its size, storage by
+-- what is kept, network by what was sent. The coefficients are factor rows, their interval spans the published models.
+model AS (
+    SELECT
+        subject_key,
+        arg_min(value, factor_id) AS value,
+        min(coalesce(low, value)) AS low,
+        max(coalesce(high, value)) AS high,
+        list(factor_id ORDER BY factor_id) AS factor_ids
+    FROM factor
+    WHERE quantity = 'power_model'
+    GROUP BY ALL
+),
+
+host AS (
+    SELECT *, duration_s / 3600.0 AS hours_h
+    FROM run
+    WHERE coalesce(model_rest, CAST($model_rest AS BOOLEAN), FALSE)
+),
+
+-- Processors that have no answer of their own: of a record, else of the site, else those that logs only name.
+processor AS (
+    SELECT
+        d.run_id,
+        d.file,
+        d.line,
+        d.count * d.share * h.hours_h AS hours_h,
+        coalesce(d.rated_power_w, rating.rated_value_w) AS rated_power_w,
+        coalesce(d.rated_power_low_w, d.rated_power_w, rating.rated_value_w) AS rated_power_low_w,
+        coalesce(d.rated_power_high_w, d.rated_power_w, rating.rated_power_w) AS rated_power_high_w,
+        CASE WHEN d.rated_power_w IS NULL THEN rating.factor_ids END AS factor_ids
+    FROM device AS d
+    INNER JOIN host AS h ON d.run_id = h.run_id
+    LEFT JOIN rating ON d.device_key = rating.subject_key
+    WHERE d.component = 'cpu' AND (d.origin <> 'log' OR d.first_at IS NULL)
+    QUALIFY rank() OVER (
+        PARTITION BY d.run_id ORDER BY CASE d.origin WHEN 'hardware' THEN 0 WHEN 'site' THEN 1 ELSE 2 END
+    ) = 1
+),
+
+modelled AS (
+    SELECT
+        p.run_id,
+        'model/cpu' AS answer,
+        'cpu' AS component,
+        as_double(known_sum(exact(device_energy_kwh(p.rated_power_w * m.value, p.hours_h)))) AS value,
+        as_double(known_sum(exact(device_energy_kwh(p.rated_power_low_w * m.low, p.hours_h)))) AS low,
+        as_double(known_sum(exact(device_energy_kwh(p.rated_power_high_w * m.high, p.hours_h)))) AS high,
+        list_distinct(list_concat(any_value(m.factor_ids), flatten(list(p.factor_ids)))) AS factor_ids,
+        min(p.file) AS file,
+        min(p.line) AS line
+    FROM processor AS p
+    INNER JOIN model AS m ON m.subject_key = 'cpu'
+    GROUP BY ALL
+    UNION ALL
+    SELECT
+        p.run_id,
+        'model/' || p.subject,
+        p.component,
+        CASE p.subject
+            WHEN 'network' THEN network_energy_kwh(p.gb, m.value) ELSE capacity_energy_kwh(p.gb, m.value, p.hours_h)
+        END,
+        CASE p.subject
+            WHEN 'network' THEN network_energy_kwh(p.low_gb, m.low) ELSE capacity_energy_kwh(p.low_gb, m.low, p.hours_h)
+        END,
+        CASE p.subject
+            WHEN 'network' THEN network_energy_kwh(p.high_gb, m.high)
+            ELSE capacity_energy_kwh(p.high_gb, m.high, p.hours_h)
+        END,
+        m.factor_ids,
+        p.where_file,
+        p.where_line
+    FROM (
+        SELECT
+            run_id,
+            hours_h,
+            where_file,
+            where_line,
+            unnest(['memory', 'storage', 'network']) AS subject,
+            unnest(['memory', 'rest', 'rest']) AS component,
+            unnest([memory_gb, storage_gb, network_gb]) AS gb,
+            unnest([
+                coalesce(memory_low_gb, memory_gb), coalesce(storage_low_gb, storage_gb),
+                coalesce(network_low_gb, network_gb)
+            ]) AS low_gb,
+            unnest([
+                coalesce(memory_high_gb, memory_gb), coalesce(storage_high_gb, storage_gb),
+                coalesce(network_high_gb, network_gb)
+            ]) AS high_gb
+        FROM host
+    ) AS p
+    INNER JOIN model AS m ON p.subject = m.subject_key
+    WHERE p.gb IS NOT NULL
+),
+
+stated AS (
     SELECT
         run_id,
         device_id || '/' || coalesce(method, 'none') AS answer,
@@ -414,6 +511,25 @@ answer AS (
         CASE origin WHEN 'hardware' THEN 4 ELSE 5 END,
         hours_h * power_w IS NOT NULL
     FROM declared
+),
+
+-- A remainder is what is left beside a known energy: without that of its accelerators a run stays unknown.
+answer AS (
+    SELECT * FROM stated
+    UNION ALL
+    SELECT m.run_id, m.answer, 'model', 'modelled', [m.component], 6, m.value IS NOT NULL
+    FROM modelled AS m
+    INNER JOIN (
+        SELECT
+            run_id,
+            bool_or(is_usable AND list_contains(covers, 'gpu')) AS knows_gpu,
+            bool_or(is_usable) AS knows_some
+        FROM stated
+        GROUP BY ALL
+    ) AS s ON m.run_id = s.run_id
+    WHERE s.knows_gpu OR (s.knows_some AND m.run_id NOT IN (
+        SELECT d.run_id FROM device AS d WHERE d.component IN ('gpu', 'host')
+    ))
 ),
 
 usable AS (
@@ -561,6 +677,30 @@ rows_of_answers AS (
         line
     FROM declared
     WHERE hours_h * power_w IS NOT NULL
+    UNION ALL
+    SELECT
+        m.run_id,
+        m.answer,
+        'model',
+        'modelled',
+        m.component,
+        'device',
+        r.started_at,
+        r.ended_at,
+        m.value,
+        m.low,
+        m.high,
+        NULL,
+        NULL,
+        0,
+        0,
+        0,
+        m.factor_ids,
+        m.file,
+        m.line
+    FROM modelled AS m
+    INNER JOIN run AS r ON m.run_id = r.run_id
+    WHERE m.value IS NOT NULL
 )
 
 SELECT

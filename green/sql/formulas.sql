@@ -6,6 +6,13 @@
 -- Energy of a device that draws a power over device-hours. kWh = W x h / 1000.
 CREATE OR REPLACE MACRO device_energy_kwh(power_w, device_hours_h) AS power_w * device_hours_h / 1000.0;
 
+-- Energy of what is installed by its size, memory or storage. kWh = GB x W/GB x h / 1000.
+CREATE OR REPLACE MACRO capacity_energy_kwh(capacity_gb, power_w_per_gb, duration_h) AS
+capacity_gb * power_w_per_gb * duration_h / 1000.0;
+
+-- Energy of the network by what was sent and received. kWh = GB x kWh/GB.
+CREATE OR REPLACE MACRO network_energy_kwh(traffic_gb, energy_kwh_per_gb) AS traffic_gb * energy_kwh_per_gb;
+
 -- Energy integrated from samples: e2 is twice the energy in picojoule (trapezoid of whole microwatts
 -- and microseconds), so that sums are exact. 1 kWh = 3.6e18 pJ.
 CREATE OR REPLACE MACRO sampled_energy_kwh(e2) AS e2 / 7.2e18;
@@ -47,12 +54,13 @@ CREATE OR REPLACE MACRO emissions_kgco2e(operational_kgco2e, embodied_kgco2e) AS
 CREATE OR REPLACE MACRO water_onsite_l(energy_kwh, wue_l_per_kwh) AS energy_kwh * wue_l_per_kwh;
 CREATE OR REPLACE MACRO water_offsite_l(facility_energy_kwh, ewif_l_per_kwh) AS facility_energy_kwh * ewif_l_per_kwh;
 
--- Cost: device-hours x price where there is a price, else facility energy x tariff; never both.
-CREATE OR REPLACE MACRO cost_usd(device_hours_h, device_hour_usd, facility_energy_kwh, tariff_usd_per_kwh) AS
-CASE
-    WHEN device_hour_usd IS NOT NULL THEN device_hours_h * device_hour_usd
-    ELSE facility_energy_kwh * tariff_usd_per_kwh
-END;
+-- Cost of electricity, by the year's tariff.
+CREATE OR REPLACE MACRO energy_cost_usd(facility_energy_kwh, tariff_usd_per_kwh) AS
+facility_energy_kwh * tariff_usd_per_kwh;
+
+-- Cost: device-hours x price where there is a price, else that of the electricity; never both.
+CREATE OR REPLACE MACRO cost_usd(device_hours_h, device_hour_usd, energy_cost_usd) AS
+CASE WHEN device_hour_usd IS NOT NULL THEN device_hours_h * device_hour_usd ELSE energy_cost_usd END;
 
 -- A sum that is unknown where one of its parts is: a missing part is never zero.
 CREATE OR REPLACE MACRO known_sum(part) AS CASE WHEN count(*) = count(part) THEN sum(part) END;
@@ -221,3 +229,29 @@ CASE WHEN amount * coefficient >= 0 AND amount * coefficient < 1e9 THEN exact(am
 -- How often a part stands in its bill, by its count: a whole number.
 CREATE OR REPLACE MACRO part_units(count) AS
 CASE WHEN count BETWEEN 1 AND 10000000 AND count = floor(count) THEN cast(count AS integer) END;
+-- Market-based emissions (GHG Protocol Scope 2 Guidance, 6.1): what contractual instruments cover has their intensity,
+-- the rest that of the supplier or of the residual mix. Where all is covered, no mix is needed.
+CREATE OR REPLACE MACRO market_kgco2e(covered_kgco2e, rest_kwh, mix_gco2e_per_kwh) AS
+CASE
+    WHEN rest_kwh = 0 THEN as_double(covered_kgco2e)
+    ELSE as_double(covered_kgco2e) + operational_kgco2e(as_double(rest_kwh), mix_gco2e_per_kwh)
+END;
+
+-- The part of a whole number that a quantity covers, where it is spread in proportion over all that is wanted: rounded
+-- down, so that it is never more than the part, and the sum over all parts never more than the quantity. Where the
+-- product of two numbers would not fit, the share is first cut to a millionth of a millionth.
+CREATE OR REPLACE MACRO part_of(part, quantity, wanted) AS
+CASE
+    WHEN wanted <= quantity THEN part
+    WHEN wanted < 10000000000000000000 THEN part * quantity // wanted
+    ELSE part * (quantity * 1000000000000 // wanted) // 1000000000000
+END;
+
+-- What devices could compute: device-hours x peak. FLOP = h x 3600 s/h x TFLOP/s x 1e12.
+CREATE OR REPLACE MACRO capacity_flop(device_hours_h, peak_tflop_per_s) AS device_hours_h * peak_tflop_per_s * 3.6e15;
+
+-- A figure for one functional unit, or one point of a quality metric: nothing produced has no figure.
+CREATE OR REPLACE MACRO per_unit(x, amount) AS x / nullif(amount, 0);
+
+-- Computation for a joule, which is computation per second for a watt. FLOP/J = FLOP / (kWh x 3.6e6).
+CREATE OR REPLACE MACRO flop_per_joule(flop, energy_kwh) AS flop / nullif(energy_kwh * 3.6e6, 0);

@@ -75,6 +75,7 @@ SELECT
     as_double(cost_usd) AS cost_usd,
     as_double(cost_usd_low) AS cost_usd_low,
     as_double(cost_usd_high) AS cost_usd_high,
+    as_double(market_covered_kwh) AS market_covered_kwh,
     coverage_ratio,
     method,
     quality_tier,

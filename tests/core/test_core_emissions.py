@@ -40,6 +40,7 @@ class Bench(Work):
             for table in ("run", "device", "samples", "statement"):
                 stages.bind(con, table, stages.files_of(table, self.results, ["all"]))
             stages.bind(con, "series", [])
+            stages.bind(con, "instrument", [])
             given = stages.settings_of(Config(logs="x"))
             for name, stage in stages.STAGES.items():
                 sql = stages.text_of(name)

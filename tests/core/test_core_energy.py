@@ -57,8 +57,12 @@ def energy(con: duckdb.DuckDBPyConnection, readings: list[Reading], gap_us: int)
             )
             selects.append(f"SELECT {columns}")
         con.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {' UNION ALL '.join(selects)}")
-    con.execute(f"CREATE OR REPLACE TEMP TABLE out AS {stages.text_of('energy').replace('$max_gap_us', 'NULL')}")
+    con.execute(f"CREATE OR REPLACE TEMP TABLE out AS {_energy()}")
     return fetched(con, "SELECT * FROM out")
+
+
+def _energy() -> str:
+    return stages.text_of("energy").replace("$max_gap_us", "NULL").replace("$model_rest", "NULL")
 
 
 def exact(
