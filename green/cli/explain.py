@@ -106,6 +106,7 @@ def _figure(one: Row) -> Tree:
 
 def _input(one: Row) -> Tree:
     drawn = {"figure": _figure, "energy": _answer, "device": _device, "pue": _rate, "intensity": _rate, "rate": _rate}
+    drawn["instrument"] = _instrument
     if one["input"] in drawn:
         return drawn[one["input"]](one)
     return f"from {one['started_at'] or 'unknown'} to {one['ended_at'] or 'unknown'}, in {one['where']}", []
@@ -136,6 +137,15 @@ def _rate(one: Row) -> Tree:
     return f"{name}: {_interval({'low': None, 'high': None, **one})}{aged}{where}", list(
         map(_factor, one.get("factors", ()))
     )
+
+
+def _instrument(one: Row) -> Tree:
+    market = f"site {one['site']}" if one["site"] else f"zone {one['zone']}"
+    vintage = f"from {one['from_at'][:10]} until {one['to_at'][:10]}"
+    head = f"instrument {one['instrument_id']} ({one['kind']}, {market}, {vintage})"
+    covers = f"covers {_number(one['allocated_kwh'])} of {_number(one['drawn_kwh'])} kWh in its market and vintage"
+    grams = f"{_number(one['intensity_gco2e_per_kwh'])} gCO2e/kWh, {_number(one['quantity_kwh'])} kWh bought"
+    return head, [(covers, []), (grams, []), (f"source: {one['source']}", [])]
 
 
 def _device(one: Row) -> Tree:

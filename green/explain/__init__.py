@@ -16,7 +16,16 @@ if TYPE_CHECKING:
 
     import duckdb
 
-USUAL = ("energy.it", "energy.facility", "carbon.operational", "carbon.embodied", "carbon.total")
+USUAL = (
+    "energy.it",
+    "energy.facility",
+    "carbon.operational",
+    "carbon.operational_market",
+    "carbon.embodied",
+    "carbon.total",
+    "water.total",
+    "cost.total",
+)
 _HEAD = [
     "project",
     "team",

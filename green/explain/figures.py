@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from green.explain import inputs
+from green.explain import inputs, rates
 from green.explain.check import ENDS, Triple, compare, same, stored
 from green.explain.facts import rows
 from green.explain.formulas import formulas
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from green.explain.facts import Facts, Row
 
 _LIT = "is_counted AND (energy_kwh IS NOT NULL OR method NOT IN ('sampled', 'counter'))"
+_OF_RATES = {"NO_MARKET_FACTOR", "NO_WUE", "NO_EWIF", "NO_TARIFF", "MISSING_METRIC"}
 _PARTS: dict[str, tuple[str, ...]] = {  # what a figure is made of, in the order of its formula
     "energy.facility": ("energy.it",),
     "carbon.operational": ("energy.facility",),
@@ -27,15 +28,6 @@ _PARTS: dict[str, tuple[str, ...]] = {  # what a figure is made of, in the order
     "water.offsite": ("energy.facility",),
     "water.total": ("water.onsite", "water.offsite"),
     "cost.total": ("energy.facility",),
-}
-_RATES = {  # what is declared for a run and no longer in the store, but implied by the result
-    "carbon.operational_market": ("operational_kgco2e", "market_intensity", "gCO2e/kWh", 1000.0),
-    "water.onsite": ("water_onsite_l", "wue", "L/kWh", 1.0),
-    "water.offsite": ("water_offsite_l", "ewif", "L/kWh", 1.0),
-}
-
-_RATE_OF = {name: [f"{rate} of site"] for name, (_, rate, _, _) in _RATES.items()} | {
-    "cost.total": ["device_hour or tariff of cost"]
 }
 
 
@@ -52,7 +44,7 @@ def figure(facts: Facts, name: str, shown: set[str]) -> Row:
     record |= {"not_recomputed": [], "unknown": _unknown(facts, metric, said), "inputs": []}
     if metric.column == "emissions_kgco2e" or name == "carbon.operational":
         record["reported_kgco2e"] = facts.run["reported_kgco2e"]
-    record |= _UNFOLD.get(name, _rated if name in _RATES else _plain)(facts, name, said)
+    record |= _UNFOLD.get(name, rates.rated if name in rates.RATES else _plain)(facts, name, said)
     parts = [{"input": "figure", **figure(facts, part, shown)} for part in _PARTS.get(name, ())]
     record["inputs"] = [*parts, *record["inputs"]]
     return record
@@ -75,9 +67,10 @@ def _unknown(facts: Facts, metric: Metric, said: Triple) -> list[Row]:
     """Say why a figure is unknown, by the codes of the run that concern it."""
     if said.value is not None:
         return []
-    missing = {"MISSING_FIELD": inputs.missing(facts, metric.name), "MISSING_METRIC": _RATE_OF.get(metric.name, [])}
+    fields, rate = inputs.missing(facts, metric.name), rates.MISSING.get(metric.name, [])
     codes = _codes(facts, metric)
-    return [{"code": code, **reason(code)._asdict(), "missing": missing.get(code, [])} for code in codes]
+    missing = {code: rate if code in _OF_RATES else fields if code == "MISSING_FIELD" else [] for code in codes}
+    return [{"code": code, **reason(code)._asdict(), "missing": missing[code]} for code in codes]
 
 
 def _codes(facts: Facts, metric: Metric) -> list[str]:
@@ -183,19 +176,10 @@ def _water(facts: Facts, _name: str, said: Triple) -> Row:
     return compare(said, found, ends=True)
 
 
-def _rated(facts: Facts, name: str, said: Triple) -> Row:
-    """Energy times a declared rate: the store keeps the result, which implies the rate."""
-    macro, rate_name, unit, grams = _RATES[name]
-    energy = facts.run["energy_kwh" if name == "water.onsite" else "facility_energy_kwh"]
-    rate = None if said.value is None or not energy else said.value * grams / energy
-    record = _formula(macro)
-    record["terms"] = [_term(macro, energy, rate, result=said.value)]
-    implied = {"input": "rate", "name": rate_name, "value": rate, "unit": unit, "origin": "declared"}
-    return record | {"inputs": [implied | {"where": inputs.declared_at(facts)}] if rate is not None else []}
-
-
-def _cost(facts: Facts, _name: str, said: Triple) -> Row:
-    """A cost is device-hours or energy times a declared price; the store keeps the result alone."""
+def _cost(facts: Facts, name: str, said: Triple) -> Row:
+    """A cost is device-hours times a declared price, or energy times a tariff; the store keeps the result alone."""
+    if facts.used(facts.run["factor_ids"], "tariff"):
+        return rates.rated(facts, name, said)
     record = _formula("cost_usd")
     hours, energy = facts.run["device_hours_h"], facts.run["facility_energy_kwh"]
     implied = [

@@ -13,7 +13,13 @@ if TYPE_CHECKING:
     from green.explain.facts import Facts, Row
 
 _SOURCE = ("factor_id", "subject", "value", "low", "high", "unit", "valid_from", "valid_to", "method", "source", "url")
-_FORMULAS = {"log": "sampled_energy_kwh", "hardware": "device_energy_kwh", "site": "device_energy_kwh"}
+_FORMULAS = {
+    "log": "sampled_energy_kwh",
+    "hardware": "device_energy_kwh",
+    "site": "device_energy_kwh",
+    "model": "capacity_energy_kwh",
+}
+_OF_MODEL = {"model/cpu": "device_energy_kwh", "model/network": "network_energy_kwh"}
 
 
 def sourced(row: Row) -> Row:
@@ -43,6 +49,7 @@ def answer(facts: Facts, row: Row) -> Row:
     ends = {"low": row["energy_low_kwh"], "high": row["energy_high_kwh"]}
     metered = row["origin"] == "log" and row["method"] in {"sampled", "counter", None}
     formula = None if row["origin"] == "log" and not metered else _FORMULAS.get(row["origin"])
+    formula = _OF_MODEL.get(row["answer"], formula)
     return {
         "input": "energy",
         **{key: row[key] for key in keys},
