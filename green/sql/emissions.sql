@@ -574,16 +574,23 @@ making AS (
     GROUP BY ALL
 ),
 
+-- The factors of a kind of device are many and the same in every run: a number stands for them until the end.
+of_kind AS (
+    SELECT factor_ids, row_number() OVER (ORDER BY factor_ids) AS kind_n
+    FROM (SELECT DISTINCT factor_ids FROM embodied)
+),
+
 built AS (
     SELECT
-        run_id,
+        e.run_id,
         known_sum(embodied_kgco2e) AS value,
         known_sum(embodied_low_kgco2e) AS low,
         known_sum(embodied_high_kgco2e) AS high,
         min(reason) AS reason,
         bool_or(inside IS NOT NULL) AS has_inside,
-        list_sort(list_distinct(flatten(list(factor_ids)))) AS factor_ids
-    FROM embodied
+        list_sort(list(DISTINCT k.kind_n)) AS kinds
+    FROM embodied AS e
+    LEFT JOIN of_kind AS k ON e.factor_ids = k.factor_ids
     GROUP BY ALL
 ),
 
@@ -691,9 +698,8 @@ total AS (
         h.hardware,
         m.* EXCLUDE (run_id, factor_ids),
         p.lacks_intensity,
-        list_sort(list_distinct(flatten([
-            m.factor_ids, p.factor_ids, b.factor_ids, f.factor_ids, s.pue_factor_ids, s.wue_factor_ids
-        ]))) AS factor_ids,
+        [m.factor_ids, p.factor_ids, f.factor_ids, s.pue_factor_ids, s.wue_factor_ids] AS factor_lists,
+        coalesce(b.kinds, []) AS kinds,
         coalesce(g.least, 0) AS region_low,
         g.most AS region_high
     -- the wide rows last: what they hold need not pass through every join
@@ -707,6 +713,17 @@ total AS (
     LEFT JOIN hours AS h ON s.run_id = h.run_id
     INNER JOIN one AS o ON s.run_id = o.run_id
     LEFT JOIN yearly AS g ON o.region = g.region AND o.run_y = g.y
+),
+
+-- Runs of one kind use the same factors: what they are is put in order once for all of them.
+named AS (
+    SELECT
+        d.factor_lists,
+        d.kinds,
+        list_sort(list_distinct(list_concat(flatten(d.factor_lists), flatten(list(k.factor_ids))))) AS factor_ids
+    FROM (SELECT DISTINCT factor_lists, kinds FROM total) AS d
+    LEFT JOIN of_kind AS k ON list_contains(d.kinds, k.kind_n)
+    GROUP BY d.factor_lists, d.kinds
 ),
 
 -- Grams per kWh that the result, or what the log itself reports, implies for the grid.
@@ -852,8 +869,9 @@ SELECT
                 THEN 'REPORTED_DISAGREES'
         END
     ], LAMBDA x: x IS NOT NULL)]))) AS flags,
-    coalesce(t.factor_ids, []) AS factor_ids,
+    coalesce(n.factor_ids, []) AS factor_ids,
     t.error
 FROM total AS t
+LEFT JOIN named AS n ON t.factor_lists = n.factor_lists AND t.kinds = n.kinds
 LEFT JOIN implausible AS i ON t.run_id = i.run_id
 ORDER BY t.run_id
