@@ -54,7 +54,7 @@ FROM data_quality WHERE is_counted
 _FACTORS = """
 SELECT factor_id, quantity, subject, value, low, high, unit, valid_from, valid_to, method, source, url, licence
 FROM (SELECT * FROM factor QUALIFY row_number() OVER (PARTITION BY factor_id ORDER BY seq DESC) = 1)
-WHERE factor_id IN (SELECT unnest(factor_ids) FROM current_run WHERE is_counted)
+WHERE factor_id IN (SELECT unnest(factor_ids) FROM (SELECT DISTINCT factor_ids FROM current_run WHERE is_counted))
 ORDER BY quantity, subject, factor_id LIMIT $most
 """
 _HEAD = """

@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from green import factors, series
+from green import factors, kept, series
 from green.tables import EMBODIED, EMISSIONS, ENERGY, FACTOR, INGEST, INSTRUMENT, SERIES, quote
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ class Stage:
     gives: Mapping[str, str]
     settings: tuple[str, ...] = ()
     per_shard: bool = False
+    order: str = "run_id"
 
 
 STAGES = {
@@ -53,7 +54,7 @@ STAGES = {
             ("max_gap_us", "model_rest"),
             per_shard=True,
         ),
-        Stage("embodied", "2", ("run", "device", "factor"), EMBODIED, ("lifetime_h",)),
+        Stage("embodied", "2", ("run", "device", "factor"), EMBODIED, ("lifetime_h",), order="run_id, device_id"),
         Stage("emissions", "1", ("run", "energy", "embodied", "device", "factor", "series", "instrument"), EMISSIONS),
     )
 }
@@ -65,6 +66,7 @@ COLUMNS: dict[str, Mapping[str, str]] = {
     **{name: stage.gives for name, stage in STAGES.items()},
 }
 
+KEPT = Path("cache")  # below results: what was computed before
 FACTORS = Path("cache", "factors")  # below results: the factor tables as read, once for all jobs
 
 
@@ -147,18 +149,93 @@ def run(  # noqa: PLR0913 -- one argument an input of the rule
     out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(f".{out.name}.part")
     with connect(out.parent) as con:
-        for table in stage.reads:
-            if table == "factor":
-                factors.load(con, [Path(file) for file in factor_files], cache=results / FACTORS)
-            elif table == "series":
-                series.load(con, series_files)
-            elif table == "instrument":
-                bind_instruments(con, settings["instruments"] or ())
-            else:
-                bind(con, table, files_of(table, results, shards))
-        copy = _copy_slices if "samples" in stage.reads and _is_large(con) else _copy_sorted
-        copy(con, stage, part, settings)
+        said = factors.load(con, [Path(file) for file in factor_files], cache=results / FACTORS)
+        if stage.per_shard:
+            _bind(con, stage, results, shards, settings, series_files)
+            copy = _copy_slices if "samples" in stage.reads and _is_large(con) else _copy_sorted
+            copy(con, stage, part, settings)
+            part.replace(out)
+            return
+        key = _key(stage, results, settings, said, series_files)
+        inputs = {shard: kept.digest_of(_of_shard(stage, results, shard)) for shard in shards}
+        # instruments are spread over all runs: what one uses, another lacks
+        same = [] if settings.get("instruments") else _same(con, stage, results, key, inputs)
+        _bind(con, stage, results, [shard for shard in shards if shard not in same], settings, series_files)
+        if same:
+            _take_over(con, stage, results, same)
+        _copy(con, stage, part, settings, taken=bool(same))
     part.replace(out)
+    kept.keep(results / KEPT, stage.name, out, key, inputs)
+
+
+def _bind(
+    con: duckdb.DuckDBPyConnection,
+    stage: Stage,
+    results: Path,
+    shards: Sequence[str],
+    settings: Mapping[str, Any],
+    series_files: Sequence[str],
+) -> None:
+    """Make the logical tables that a stage reads, of these shards."""
+    for table in stage.reads:
+        if table == "series":
+            series.load(con, series_files)
+        elif table == "instrument":
+            bind_instruments(con, settings["instruments"] or ())
+        elif table != "factor":
+            bind(con, table, files_of(table, results, shards))
+
+
+def _of_shard(stage: Stage, results: Path, shard: str) -> list[Path]:
+    """Return the files of a shard that a stage reads."""
+    return [
+        file
+        for table in stage.reads
+        if table in INGEST or table == "energy"
+        for file in files_of(table, results, [shard])
+    ]
+
+
+def _key(
+    stage: Stage, results: Path, settings: Mapping[str, Any], factors_sha256: str, series_files: Sequence[str]
+) -> str:
+    """Return the digest of all that every row of a result depends on."""
+    from green.engine import duckdb  # noqa: PLC0415 -- as above
+
+    before = [kept.read(results / KEPT, name) for name in stage.reads if name in STAGES and not STAGES[name].per_shard]
+    return kept.digest(
+        stage.version,
+        text_digest(stage.name),
+        stage.gives,
+        settings,
+        factors_sha256,
+        kept.digest_of([Path(file) for file in series_files]),
+        [None if state is None else state.key for state in before],
+        duckdb.__version__,
+    )
+
+
+def _same(
+    con: duckdb.DuckDBPyConnection, stage: Stage, results: Path, key: str, inputs: Mapping[str, str]
+) -> list[str]:
+    """Return the shards whose rows are taken over: none where a row depends on the runs of other shards."""
+    same = kept.same(kept.read(results / KEPT, stage.name), key, inputs)
+    if not same:
+        return []
+    bind(con, "run", files_of("run", results, list(inputs)), "every_run")
+    doubled = con.execute("SELECT count(*) > count(DISTINCT run_id) FROM every_run").fetchall()
+    return [] if doubled[0][0] else same
+
+
+def _take_over(con: duckdb.DuckDBPyConnection, stage: Stage, results: Path, same: Sequence[str]) -> None:
+    """Make the relation `taken`: the rows of before of the runs of some shards."""
+    bind(con, stage.name, [results / KEPT / f"{stage.name}.parquet"], "kept_rows")
+    bind(con, "run", files_of("run", results, same), "kept_run")
+    con.execute("CREATE TEMP VIEW taken AS FROM kept_rows SEMI JOIN kept_run USING (run_id)")
+    for table in stage.reads:
+        if table in STAGES and not STAGES[table].per_shard:  # of all runs: those of the other shards are enough
+            bind(con, table, files_of(table, results, ()), f"every_{table}")
+            con.execute(f"CREATE OR REPLACE TEMP VIEW {table} AS FROM every_{table} SEMI JOIN run USING (run_id)")
 
 
 def _is_large(con: duckdb.DuckDBPyConnection) -> bool:
@@ -212,10 +289,15 @@ def _copy_sorted(con: duckdb.DuckDBPyConnection, stage: Stage, out: Path, settin
         con.execute("DROP TABLE in_order")
 
 
-def _copy(con: duckdb.DuckDBPyConnection, stage: Stage, out: Path, settings: Mapping[str, Any]) -> None:
+def _copy(
+    con: duckdb.DuckDBPyConnection, stage: Stage, out: Path, settings: Mapping[str, Any], *, taken: bool = False
+) -> None:
     typed = ", ".join(f'CAST("{name}" AS {kind}) AS "{name}"' for name, kind in stage.gives.items())
+    rows = f"SELECT {typed} FROM ({text_of(stage.name)})"
+    if taken:
+        rows = f"{rows} UNION ALL FROM taken ORDER BY {stage.order}"
     con.execute(
-        f"COPY (SELECT {typed} FROM ({text_of(stage.name)})) TO {quote(out)} (FORMAT parquet, COMPRESSION zstd)",
+        f"COPY ({rows}) TO {quote(out)} (FORMAT parquet, COMPRESSION zstd)",
         {name: settings[name] for name in stage.settings},
     )
 

@@ -154,21 +154,29 @@ def facts(  # noqa: PLR0913 -- one argument a thing that is recorded
     generation: str,
     assessment: dict[str, Any],
     instruments: Sequence[dict[str, Any]] = (),
+    recent: Sequence[str] | None = None,
 ) -> None:
-    """Propose the facts of a pipeline run: runs, what became of the others, factors, and the assessment."""
-    for table in ("energy", "embodied", "emissions", "units", "metrics", "inputs", "run_inputs", "run"):
+    """Propose the facts of a pipeline run: runs, what became of the others, factors, and the assessment.
+
+    Only runs of the `recent` shards are compared with the store, where the others are known to be in it.
+    """
+    for table in ("embodied", "emissions", "inputs", "run_inputs", "run"):
         bind(con, table, files_of(table, results, shards), f"f_{table}")
+    for table in ("energy", "units", "metrics"):
+        bind(con, table, files_of(table, results, shards if recent is None else recent), f"f_{table}")
+    bind(con, "run", files_of("run", results, shards if recent is None else recent), "recent_run")
+    con.execute("CREATE TEMP TABLE recent AS SELECT DISTINCT run_id FROM recent_run")
     con.execute("CREATE TEMP TABLE present AS SELECT unnest($sources) AS source", {"sources": list(present)})
     _summaries(con)
     parts = {
-        "embodied": ("f_embodied", "device_id"),
+        "embodied": ("(FROM f_embodied SEMI JOIN recent USING (run_id))", "device_id"),
         "energy": ("e_energy", "answer, from_at"),
         "impacts": ("e_impact", "device_id, impact"),
-        "inputs": ("e_inputs", "file"),
+        "inputs": ("(FROM e_inputs SEMI JOIN recent USING (run_id))", "file"),
         "metrics": ("f_metrics", "metric"),
         "units": ("f_units", "unit"),
     }
-    con.execute(f"CREATE TEMP TABLE changed AS {schema.changes('f_emissions', parts)}")
+    con.execute(f"CREATE TEMP TABLE changed AS {schema.changes('f_emissions', parts, 'recent')}")
     con.execute(f"CREATE TEMP TABLE new_run AS {schema.payloads('f_emissions', parts, 'changed')}")
     con.execute(text_of("audit"))
     subjects = (("new_run", "run", "run_id"), ("new_factor", "factor", "factor_id"), ("new_state", "state", "run_id"))
@@ -207,7 +215,7 @@ def _summaries(con: duckdb.DuckDBPyConnection) -> None:
     )
     con.execute(
         "CREATE TEMP TABLE e_impact AS SELECT run_id, device_id, unnest(impacts, max_depth := 2)"
-        " FROM f_embodied WHERE impacts IS NOT NULL"
+        " FROM f_embodied SEMI JOIN recent USING (run_id) WHERE impacts IS NOT NULL"
     )
     con.execute(
         "CREATE TEMP TABLE e_inputs AS SELECT DISTINCT r.run_id, i.file, i.sha256, i.bytes, i.reader, i.has_readings"

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import green
-from green import factors, stages
-from green.audit import commit, store
+from green import factors, kept, stages
+from green.audit import commit, schema, store
 from green.tables import quote
 
 if TYPE_CHECKING:
@@ -48,6 +48,9 @@ def record(  # noqa: PLR0913 -- one argument an input of the rule
             "green_version": green.__version__,
         }
 
+        folder_kept = results / stages.KEPT
+        state = None if instruments else _state(results, shards)
+
         def fill(con: duckdb.DuckDBPyConnection) -> None:
             con.execute(
                 "CREATE TEMP VIEW factor_payload AS"
@@ -61,11 +64,41 @@ def record(  # noqa: PLR0913 -- one argument an input of the rule
                 generation=generation,
                 assessment=assessment,
                 instruments=instruments,
+                recent=None if state is None else _recent(con, folder_kept, state),
             )
 
         receipt = commit.commit(store.Paths(published), fill, actor=actor)
+        if state is not None:
+            kept.note(folder_kept, "audit", kept.State(state.key, state.shards, receipt.head))
         _rejects(results, shards, Path(folder))
     return receipt
+
+
+def _state(results: Path, shards: Sequence[str]) -> kept.State | None:
+    """Return what the facts of every shard are made of; None where that is not known."""
+    before = kept.read(results / stages.KEPT, "emissions")
+    if before is None:
+        return None
+    tables = ("run", "energy", "units", "metrics", "inputs", "run_inputs")
+    inputs = {
+        shard: kept.digest_of([file for table in tables for file in stages.files_of(table, results, [shard])])
+        for shard in shards
+    }
+    return kept.State(kept.digest(before.key, schema.checksum()), inputs, "")
+
+
+def _recent(con: duckdb.DuckDBPyConnection, folder: Path, state: kept.State) -> list[str]:
+    """Return the shards whose facts the store may not have: all, where somebody else wrote since."""
+    before = kept.noted(folder, "audit")
+    same = kept.same(before, state.key, state.shards)
+    if before is None or not same:
+        return list(state.shards)
+    row = con.execute(
+        "SELECT count(*) FILTER (WHERE hash = $head), count(*) FILTER (WHERE kind = 'run' AND seq >"
+        " (SELECT max(seq) FROM ledger WHERE hash = $head)) FROM ledger",
+        {"head": before.result},
+    ).fetchone()
+    return [shard for shard in state.shards if row != (1, 0) or shard not in same]
 
 
 def _rejects(results: Path, shards: Sequence[str], temp: Path) -> None:

@@ -54,8 +54,8 @@ def struct(columns: Mapping[str, str]) -> str:
     return "{" + ", ".join(f"'{name}': {_as_json(name, columns[name])}" for name in sorted(columns)) + "}"
 
 
-def changes(emissions: str, parts: Mapping[str, tuple[str, str]]) -> str:
-    """Return SQL that gives the `run_id` whose facts are not what the store holds of its newest event.
+def changes(emissions: str, parts: Mapping[str, tuple[str, str]], recent: str) -> str:
+    """Return SQL that gives the `run_id` in `recent` whose facts are not what the store holds of its newest event.
 
     Comparing columns costs a quarter of what it costs to write and hash the payloads of all runs. A list has no
     row twice: it is the same where no row is new and the number of rows is the same.
@@ -65,9 +65,10 @@ def changes(emissions: str, parts: Mapping[str, tuple[str, str]]) -> str:
         return ", ".join(f'"{name}"' for name in ("run_id", *columns))
 
     own = rows(_without_run(EMISSIONS))
-    found = [f"SELECT run_id FROM (SELECT {own} FROM {emissions} EXCEPT SELECT {own} FROM newest_run)"]
+    only = f"SEMI JOIN {recent} USING (run_id)"
+    found = [f"SELECT run_id FROM (SELECT {own} FROM {emissions} {only} EXCEPT SELECT {own} FROM newest_run {only})"]
     for key, table, columns in LISTS:
-        kept = f"(SELECT {rows(columns)} FROM {table} SEMI JOIN newest_run USING (run_id, seq))"
+        kept = f"(SELECT {rows(columns)} FROM {table} SEMI JOIN newest_run USING (run_id, seq) {only})"
         counted = "(SELECT run_id, count(*) AS n FROM {} GROUP BY run_id)"
         found.append(f"SELECT run_id FROM (SELECT {rows(columns)} FROM {parts[key][0]} EXCEPT FROM {kept})")
         found.append(

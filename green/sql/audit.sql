@@ -11,7 +11,9 @@
 CREATE TEMP TABLE new_factor AS
 SELECT f.factor_id, any_value(f.payload) AS payload
 FROM factor_payload AS f
-LEFT JOIN (SELECT DISTINCT unnest(factor_ids) AS factor_id FROM f_emissions) AS u ON f.factor_id = u.factor_id
+LEFT JOIN (
+    SELECT DISTINCT unnest(factor_ids) AS factor_id FROM (SELECT DISTINCT factor_ids FROM f_emissions)
+) AS u ON f.factor_id = u.factor_id
 -- equivalents are shown beside every run, and named by none
 WHERE u.factor_id IS NOT NULL OR f.quantity = 'equivalent'
 GROUP BY f.factor_id;

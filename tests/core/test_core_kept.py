@@ -1,0 +1,154 @@
+"""Rows of shards that did not change are taken over: the result is, row for row, the one computed in full."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pytest
+
+from green import index, ingest, kept, stages
+from green.config import Config
+from green.tables import quote
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Rows = list[tuple[Any, ...]]
+SHARDS = ["0", "1", "2", "3"]
+RECORD = """
+run_id: {run_id}
+team: a
+started_at: 2026-03-01T08:00:00Z
+duration: {hours} h
+site: {{region: {region}}}
+hardware:
+- {{device: NVIDIA T4, count: {count}, average_power: {power} W}}
+- {{device: {device}, average_power: 300 W}}
+"""
+
+
+class Sharded:
+    """A folder of results with four shards, each of a few runs."""
+
+    def __init__(self, folder: Path) -> None:
+        self.results = folder / "results"
+        self.logs = folder / "logs"
+        self.computed: list[str] = []
+
+    def put(self, shard: str, number: int, noise: random.Random, run_id: str = "") -> None:
+        path = self.logs / shard / f"run-{number}" / "run.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(
+            RECORD.format(
+                run_id=run_id or f"{shard}-{number}",
+                hours=noise.randrange(1, 99),
+                region=noise.choice(["FR", "DE", "gcp:us-central1", "Atlantis"]),
+                count=noise.randrange(1, 9),
+                power=noise.randrange(10, 70),
+                device=noise.choice(["NVIDIA A100-SXM4-80GB", "NVIDIA H100 SXM5 80GB", "Nothing 9000"]),
+            ),
+            encoding="utf-8",
+        )
+
+    def run(self, **settings: Any) -> tuple[Rows, Rows]:
+        """Compute as the jobs do, and return the rows of both results, in their order."""
+        config = Config(logs=str(self.logs), shards=1)
+        for shard in SHARDS:
+            found = index.scan(self.logs / shard, fingerprint="content", work=self.logs).sources
+            out = self.results / "ingest" / shard
+            shutil.rmtree(out, ignore_errors=True)
+            inner = Config(logs=str(self.logs / shard), shards=1)
+            ingest.ingest(inner, found, settings="1", out=out, cache=self.results / "cache" / shard)
+            self._stage("energy", [shard], f"energy/{shard}.parquet", config, settings)
+        return (
+            self._stage("embodied", SHARDS, "embodied.parquet", config, settings),
+            self._stage("emissions", SHARDS, "emissions.parquet", config, settings),
+        )
+
+    def _stage(self, name: str, shards: list[str], out: str, config: Config, settings: dict[str, Any]) -> Rows:
+        given = {**stages.settings_of(config)[name], **settings.get(name, {})}
+        (self.results / out).unlink(missing_ok=True)  # as Snakemake does
+        stages.run(stages.STAGES[name], self.results, shards, self.results / out, settings=given)
+        with duckdb.connect() as con:
+            return con.execute(f"FROM read_parquet({quote(self.results / out)})").fetchall()
+
+
+@pytest.fixture
+def taken(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """Note which shards were taken over."""
+    seen: list[list[str]] = []
+    same = kept.same
+
+    def noted(*arguments: Any) -> list[str]:
+        seen.append(same(*arguments))
+        return seen[-1]
+
+    monkeypatch.setattr(kept, "same", noted)
+    return seen
+
+
+def test_what_is_taken_over_is_what_a_full_computation_gives(tmp_path: Path, taken: list[list[str]]) -> None:
+    noise = random.Random(7)  # noqa: S311 -- cases, not secrets
+    work = Sharded(tmp_path / "again")
+    for shard in SHARDS:
+        for number in range(3):
+            work.put(shard, number, noise)
+    work.run()
+    for step in range(6):
+        work.put(noise.choice(SHARDS), noise.randrange(4), noise)
+        again = work.run()
+        full = Sharded(tmp_path / f"full-{step}")
+        shutil.copytree(work.logs, full.logs)
+        assert again == full.run()
+    assert sum(len(one) == 3 for one in taken) >= 12, "nothing was taken over: the test compares nothing"
+
+
+def test_other_settings_compute_all_of_it(tmp_path: Path, taken: list[list[str]]) -> None:
+    noise = random.Random(1)  # noqa: S311 -- as above
+    work = Sharded(tmp_path)
+    for shard in SHARDS:
+        work.put(shard, 0, noise)
+    first = work.run()
+    taken.clear()
+    assert work.run(embodied={"lifetime_h": 1000.0}) != first
+    assert taken == [[], []], "embodied has another lifetime, and emissions what follows from it"
+
+
+def test_a_run_id_of_two_shards_is_computed_in_full(tmp_path: Path) -> None:
+    noise = random.Random(2)  # noqa: S311 -- as above
+    work = Sharded(tmp_path / "again")
+    for shard in SHARDS:
+        work.put(shard, 0, noise)
+    work.put("3", 1, noise, run_id="0-0")
+    work.run()
+    work.put("3", 1, noise, run_id="0-0")
+    again = work.run()
+    full = Sharded(tmp_path / "full")
+    shutil.copytree(work.logs, full.logs)
+    assert again == full.run()
+
+
+@pytest.mark.parametrize("harm", ["cut", "lost", "other", "state"])
+def test_what_was_kept_and_is_damaged_is_not_used(tmp_path: Path, harm: str, taken: list[list[str]]) -> None:
+    noise = random.Random(3)  # noqa: S311 -- as above
+    work = Sharded(tmp_path)
+    for shard in SHARDS:
+        work.put(shard, 0, noise)
+    whole = work.run()
+    file, state = (work.results / "cache" / f"emissions.{kind}" for kind in ("parquet", "json"))
+    if harm == "state":
+        state.write_text("{", encoding="utf-8")
+    elif harm == "lost":
+        file.unlink()
+    else:
+        content = file.read_bytes()
+        file.unlink()  # it is a link: the result itself must stay
+        file.write_bytes(content[:-9] if harm == "cut" else content[::-1])
+    taken.clear()
+    assert work.run() == whole
+    assert taken[-1] == []
+    assert json.loads(state.read_text(encoding="utf-8"))["shards"].keys() == set(SHARDS)
