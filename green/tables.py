@@ -199,9 +199,6 @@ ENERGY = {
     "line": "INTEGER",
 }
 
-# The share of a life-cycle stage that is known apart (transport_kgco2e), or of another criterion (embodied_adp_kgsbeq).
-IMPACT = {"impact": "VARCHAR", "value": EXACT, "low": EXACT, "high": EXACT}
-
 EMBODIED = {
     "run_id": "VARCHAR",
     "device_id": "VARCHAR",
@@ -219,7 +216,7 @@ EMBODIED = {
     "embodied_low_kgco2e": EXACT,
     "embodied_high_kgco2e": EXACT,
     "life_cycle_stages": "VARCHAR",  # those that the figure holds of every part, with +; NULL where nobody says
-    "impacts": f"STRUCT({', '.join(f'{name} {kind}' for name, kind in IMPACT.items())})[]",
+    "footprint": "VARCHAR",  # of one, in the form of a part: its stages that are known apart, and the other criteria
     "reason": "VARCHAR",
     "bill": "VARCHAR",  # the parts of one, as in `device`, with what the catalogue adds to them
     "factor_ids": NAMES,

@@ -64,6 +64,19 @@ def totals(con: duckdb.DuckDBPyConnection, *bills: str) -> list[dict[str, Any]]:
     return [row for _, row in sorted(charged(con, [{"bill": one} for one in bills]).items())]
 
 
+STAGES = ("manufacture_kgco2e", "transport_kgco2e", "end_of_life_kgco2e")
+
+
+def measured(footprint: str | None) -> dict[str, tuple[float, float, float]]:
+    """Read the text of a footprint: name=value,low,high, or name=value."""
+    found = {}
+    for cell in (footprint or "footprint").split(";")[1:]:
+        name, _, text = cell.partition("=")
+        ends = [float(one) for one in text.split(",")]
+        found[name] = (ends[0], ends[-2], ends[-1]) if len(ends) == 3 else (ends[0],) * 3
+    return found
+
+
 def amount(low: float, high: float) -> st.SearchStrategy[str]:
     """Write a value with an interval, or without."""
     number = st.floats(low, high, allow_nan=False).map(lambda one: round(one, 3))
@@ -105,10 +118,10 @@ def test_value_of_any_bill_lies_in_its_interval(con: duckdb.DuckDBPyConnection, 
     for row in totals(con, *("|".join(one) for one in bills)):
         assert row["reason"] is None, row
         assert row["embodied_low_kgco2e"] <= row["embodied_kgco2e"] <= row["embodied_high_kgco2e"]
-        for one in row["impacts"] or ():
-            assert one["low"] <= one["value"] <= one["high"]
-        apart = [one["value"] for one in row["impacts"] or () if one["impact"].endswith("_kgco2e")]
-        assert sum(apart) <= row["embodied_kgco2e"] * Decimal("1.000000000001")
+        measures = measured(row["footprint"])
+        assert all(low <= value <= high for value, low, high in measures.values())
+        apart = [measures[name][0] for name in STAGES if name in measures]
+        assert sum(apart) <= float(row["embodied_kgco2e"]) * (1 + 1e-9)
 
 
 @QUICK
@@ -120,7 +133,7 @@ def test_order_and_splitting_of_a_bill_leave_every_digit(
     split = f"cpu;count={one};die_mm2=123.4|cpu;count={other};die_mm2=123.4|"
     shuffled = order.sample(parts, len(parts))
     first, second, third = totals(con, whole + "|".join(parts), whole + "|".join(shuffled), split + "|".join(parts))
-    for key in ("embodied_kgco2e", "embodied_low_kgco2e", "embodied_high_kgco2e", "life_cycle_stages", "impacts"):
+    for key in ("embodied_kgco2e", "embodied_low_kgco2e", "embodied_high_kgco2e", "life_cycle_stages", "footprint"):
         assert first[key] == second[key] == third[key], key
 
 
@@ -316,7 +329,7 @@ def test_stages_of_a_run_add_up_to_its_emissions(work: Work) -> None:
     run = work.query("SELECT * FROM runs WHERE run_id = 'server'")[0]
     by_stage = {row["life_cycle_stage"]: row for row in rows}
     assert set(by_stage) == {"manufacture", "transport", "end_of_life", "use"}
-    assert sum(row["kgco2e"] for row in rows) == pytest.approx(run["emissions_kgco2e"], rel=1e-12)
+    assert sum(row["kgco2e"] for row in rows) == pytest.approx(run["emissions_kgco2e"], rel=1e-9)
     assert by_stage["use"]["kgco2e"] == run["operational_kgco2e"]
     assert by_stage["manufacture"]["is_complete"]
     # of the accelerators alone: 8 x 1.69 kg x 1.5062 kgCO2e/kg; of the rest of the server nobody says

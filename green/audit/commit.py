@@ -171,7 +171,6 @@ def facts(  # noqa: PLR0913 -- one argument a thing that is recorded
     parts = {
         "embodied": ("(FROM f_embodied SEMI JOIN recent USING (run_id))", "device_id"),
         "energy": ("e_energy", "answer, from_at"),
-        "impacts": ("e_impact", "device_id, impact"),
         "inputs": ("(FROM e_inputs SEMI JOIN recent USING (run_id))", "file"),
         "metrics": ("f_metrics", "metric"),
         "units": ("f_units", "unit"),
@@ -212,10 +211,6 @@ def _summaries(con: duckdb.DuckDBPyConnection) -> None:
         " sum(resets)::BIGINT AS resets, sum(duplicates)::BIGINT AS duplicates, bool_or(is_counted) AS is_counted,"
         " list_sort(list_distinct(flatten(list(factor_ids)))) AS factor_ids, min(file) AS file, min(line) AS line"
         " FROM f_energy GROUP BY run_id, answer, origin, method, covers, basis"
-    )
-    con.execute(
-        "CREATE TEMP TABLE e_impact AS SELECT run_id, device_id, unnest(impacts, max_depth := 2)"
-        " FROM f_embodied SEMI JOIN recent USING (run_id) WHERE impacts IS NOT NULL"
     )
     con.execute(
         "CREATE TEMP TABLE e_inputs AS SELECT DISTINCT r.run_id, i.file, i.sha256, i.bytes, i.reader, i.has_readings"

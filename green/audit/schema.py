@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from green.stages import text_of
-from green.tables import EMBODIED, EMISSIONS, ENERGY, EXACT, IMPACT, INPUTS, INSTRUMENT, METRICS, NAMES, UNITS, quote
+from green.tables import EMBODIED, EMISSIONS, ENERGY, EXACT, INPUTS, INSTRUMENT, METRICS, NAMES, UNITS, quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     import duckdb
 
 SCHEMA_VERSION = 1
-_EMBODIED = {key: kind for key, kind in EMBODIED.items() if key != "impacts"}  # a row each in a table of their own
 _INPUT = {key: kind for key, kind in INPUTS.items() if key != "source"}
 
 
@@ -28,9 +27,8 @@ def _without_run(columns: Mapping[str, str]) -> dict[str, str]:
 
 # Key in the payload, projection, columns: the lists of a run's facts.
 LISTS = (
-    ("embodied", "embodied", _without_run(_EMBODIED)),
+    ("embodied", "embodied", _without_run(EMBODIED)),
     ("energy", "energy", _without_run(ENERGY)),
-    ("impacts", "impact", {"device_id": "VARCHAR", **IMPACT}),
     ("inputs", "input_file", _INPUT),
     ("metrics", "quality_metric", _without_run(METRICS)),
     ("units", "functional_unit", _without_run(UNITS)),
@@ -195,6 +193,7 @@ VIEWS = [
     "scope2",
     "data_quality",
     "lineage",
+    "footprint",
     "life_cycle",
     "criteria",
     "fleet",
@@ -213,7 +212,6 @@ PROJECTIONS = [
     "run",
     "energy",
     "embodied",
-    "impact",
     "functional_unit",
     "quality_metric",
     "input_file",

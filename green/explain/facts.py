@@ -38,6 +38,10 @@ class Facts:
         rows = (self.factors[factor_id] for factor_id in sorted(factor_ids) if factor_id in self.factors)
         return [row for row in rows if row["quantity"] == quantity]
 
+    def of(self, quantity: str) -> list[Row]:
+        """Return all factor rows of a quantity, in the order of their ids: those of a model, which no result names."""
+        return [row for _, row in sorted(self.factors.items()) if row["quantity"] == quantity]
+
 
 def facts_of(con: duckdb.DuckDBPyConnection, run_id: str) -> Facts:
     """Read the newest facts of a run; an unknown run_id is an error that names its neighbours."""

@@ -72,7 +72,7 @@ def _own(facts: Facts, row: Row, parts: Sequence[Row]) -> list[Row]:
 def _total(facts: Facts, row: Row, published: Sequence[Row], bill: Triple) -> tuple[Triple, str | None]:
     """Return the footprint of one device by the rules of embodied.sql, and where it comes from."""
     said = row["embodied_total_kgco2e"]
-    if not any(facts.used(row["factor_ids"], one) for one in ("embodied", "embodied_part")) and bill.value != said:
+    if not published and not same(bill.value, said):
         return Triple(said, said, said), None if said is None else "declared"
     figures = [_figure(facts, row, one) for one in published]
     ranked = sorted(zip(published, figures, strict=True), key=lambda pair: _rank(pair[0]))

@@ -49,9 +49,7 @@ def _part(facts: Facts, row: Row, text: str, found: Sequence[Row]) -> Row:
     kind, *cells = text.split(";")
     has = dict(cell.partition("=")[::2] for cell in cells)
     lists = [one["terms"] or [] for one in found]  # at the value, the low and the high end
-    terms = [
-        _term(facts, row, *ends) for ends in zip(*lists, strict=True) if ends[0]["unit"] not in {"kgSbeq", "MJ", "L"}
-    ]
+    terms = [_term(facts, *ends) for ends in zip(*lists, strict=True) if ends[0]["unit"] not in {"kgSbeq", "MJ", "L"}]
     units = float(has["count"]) if "count" in has else None
     sums = [_sum([term[end] for term in terms], units) for end in ("value", "low", "high")]
     name = (
@@ -61,11 +59,7 @@ def _part(facts: Facts, row: Row, text: str, found: Sequence[Row]) -> Row:
         if f"{kind}_terms" in formulas()
         else "piece_terms"
     )
-    given = [
-        one
-        for one in facts.used(row["factor_ids"], "part_attribute")
-        if one["subject"].startswith(f"{kind};") and _is_used(one, has)
-    ]
+    given = [one for one in facts.of("part_attribute") if one["subject"].startswith(f"{kind};") and _is_used(one, has)]
     if has.get("device") and "embodied_kgco2e" in has:
         given = [one for one in facts.used(row["factor_ids"], "embodied") if has["device"] in names_of(one["subject"])]
     return {
@@ -93,16 +87,12 @@ def _is_used(default: Row, has: dict[str, str]) -> bool:
     return name in has and float(has[name].split(",")[0]) == default["value"]
 
 
-def _term(facts: Facts, row: Row, value: Row, low: Row, high: Row) -> Row:
+def _term(facts: Facts, value: Row, low: Row, high: Row) -> Row:
     """Return a term: amount × coefficient, at each end."""
     unit = value["unit"]
     is_own = unit == "kgCO2e"
     wanted = "kgCO2e" if unit == "1" else f"kgCO2e/{unit}"
-    used = [
-        one
-        for one in facts.used(row["factor_ids"], "embodied_part")
-        if one["subject"] == value["term"] and one["unit"] == wanted
-    ]
+    used = [one for one in facts.of("embodied_part") if one["subject"] == value["term"] and one["unit"] == wanted]
     used.sort(key=lambda one: ({"maker": "0", "bottom-up": "1"}.get(one["method"], "2"), one["factor_id"]))
     lows, highs = ([one["value"] if one[end] is None else one[end] for one in used] for end in ("low", "high"))
     at = (1.0, 1.0, 1.0) if is_own else (used[0]["value"], min(lows), max(highs)) if used else (None, None, None)

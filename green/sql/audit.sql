@@ -1,6 +1,6 @@
 -- audit.sql: facts of this pipeline run, against the store -> what became of every run, and the factors used.
 --
--- reads   f_emissions, f_run, e_inputs: the facts; present(source): the sources that are there now
+-- reads   f_emissions, f_embodied, f_run, e_inputs: the facts; present(source): the sources that are there now
 --         newest_run, newest_state, input_file: the store
 --         factor_payload(factor_id, quantity, payload): the factor set, each row as the payload of an event
 -- gives   new_factor(factor_id, payload), new_state(run_id, payload)
@@ -14,8 +14,12 @@ FROM factor_payload AS f
 LEFT JOIN (
     SELECT DISTINCT unnest(factor_ids) AS factor_id FROM (SELECT DISTINCT factor_ids FROM f_emissions)
 ) AS u ON f.factor_id = u.factor_id
--- equivalents are shown beside every run, and named by none
-WHERE u.factor_id IS NOT NULL OR f.quantity = 'equivalent'
+-- equivalents are shown beside every run, and named by none; so are the coefficients that the parts of a bill stand for
+WHERE
+    u.factor_id IS NOT NULL OR f.quantity = 'equivalent' OR (
+        (starts_with(f.quantity, 'embodied_part') OR f.quantity = 'part_attribute')
+        AND (SELECT bool_or(bill IS NOT NULL) FROM f_embodied)
+    )
 GROUP BY f.factor_id;
 
 CREATE TEMP TABLE every_run AS

@@ -220,8 +220,11 @@ attribute AS (
         part_kind,
         reference,
         name,
-        format('{}{}={},{},{}', chr(59), name, arg_min(value, rank), min(low), max(high)) AS text,
-        list(factor_id ORDER BY factor_id) AS factor_ids
+        CASE
+            WHEN min(low) = max(high) THEN format('{}{}={}', chr(59), name, min(low))
+            ELSE format('{}{}={},{},{}', chr(59), name, arg_min(value, rank), min(low), max(high))
+        END AS text,
+        list(factor_id ORDER BY factor_id) FILTER (WHERE quantity <> 'part_attribute') AS factor_ids
     FROM (
         SELECT part_kind(subject) AS part_kind, NULL AS reference, split_part(subject, chr(59), 2) AS name, *
         FROM fact
@@ -277,8 +280,7 @@ coefficient AS (
         quantity,
         subject AS term,
         unit,
-        [arg_min(value, rank), min(low), max(high)] AS at,
-        list(factor_id ORDER BY factor_id) AS factor_ids
+        [arg_min(value, rank), min(low), max(high)] AS at
     FROM fact
     WHERE starts_with(quantity, 'embodied_part')
     GROUP BY ALL
@@ -290,8 +292,7 @@ impact AS (
         place,
         quantity,
         stage,
-        part_impact(amount, coefficient) AS one,
-        factor_ids
+        part_impact(amount, coefficient) AS one
     FROM (
         SELECT
             a.part,
@@ -299,8 +300,7 @@ impact AS (
             c.quantity,
             a.t.life_cycle_stage AS stage,
             a.t.amount AS amount,
-            CASE WHEN a.t.unit = c.unit THEN 1.0 ELSE k.at[a.place] END AS coefficient,
-            k.factor_ids
+            CASE WHEN a.t.unit = c.unit THEN 1.0 ELSE k.at[a.place] END AS coefficient
         FROM amount AS a
         INNER JOIN criterion AS c ON a.t.unit = c.unit OR a.t.unit NOT IN ('kgCO2e', 'kgSbeq', 'MJ', 'L')
         LEFT JOIN coefficient AS k
@@ -320,7 +320,7 @@ piece_sum AS (
         sum(i.one) FILTER (WHERE i.stage = 'transport') AS transport,
         sum(i.one) FILTER (WHERE i.stage = 'end_of_life') AS end_of_life,
         list_concat(list(DISTINCT i.stage), any_value(p.stages)) AS stages,
-        list_concat(flatten(list(i.factor_ids)), any_value(p.factor_ids)) AS factor_ids
+        any_value(p.factor_ids) AS factor_ids
     FROM impact AS i
     INNER JOIN piece AS p ON i.part = p.part
     GROUP BY ALL
@@ -464,10 +464,8 @@ footprint AS (
         m.total,
         m.total_low,
         m.total_high,
-        -- a stage that is the whole figure is not said twice
-        nullif(list_filter(
-            m.parts, LAMBDA x: x['value'] <> m.total OR NOT ends_with(x['impact'], '_kgco2e')
-        ), []) AS parts,
+        -- a figure that is all of one stage says so in its stages
+        CASE WHEN m.is_split THEN 'footprint' || m.text END AS footprint,
         b.low AS bill_low,
         b.high AS bill_high,
         coalesce(d.value, c.value) AS life_h,
@@ -498,20 +496,23 @@ footprint AS (
     LEFT JOIN (
         SELECT
             kind_id,
-            max(value) FILTER (WHERE measure = 'embodied') AS total,
+            max(total) AS total,
             max(low) FILTER (WHERE measure = 'embodied') AS total_low,
             max(high) FILTER (WHERE measure = 'embodied') AS total_high,
-            list(
-                {
-                    'impact': measure || '_' || lower(unit),
-                    'value': value,
-                    'low': low,
-                    'high': high
-                } ORDER BY quantity, measure
-            ) FILTER (WHERE measure <> 'embodied') AS parts
-        FROM kind_measure
+            string_agg(
+                CASE
+                    WHEN low = value AND high = value
+                        THEN format('{}{}_{}={:.12g}', chr(59), measure, lower(unit), value)
+                    ELSE format('{}{}_{}={:.12g},{:.12g},{:.12g}', chr(59), measure, lower(unit), value, low, high)
+                END, '' ORDER BY measure
+            ) AS text,
+            bool_or(quantity <> 'embodied' OR (measure <> 'embodied' AND value <> total)) AS is_split
+        FROM (
+            SELECT *, max(value) FILTER (WHERE measure = 'embodied') OVER (PARTITION BY kind_id) AS total
+            FROM kind_measure
+        )
         WHERE value IS NOT NULL
-        GROUP BY ALL
+        GROUP BY kind_id
     ) AS m ON k.kind_id = m.kind_id
 ),
 
@@ -591,9 +592,7 @@ term AS (
             ELSE f.factor_ids
         END AS factor_ids,
         CASE WHEN NOT is_declared THEN f.stages END AS stages,
-        CASE
-            WHEN is_declared THEN list_filter(f.parts, LAMBDA x: NOT ends_with(x['impact'], '_kgco2e')) ELSE f.parts
-        END AS parts,
+        CASE WHEN NOT is_declared THEN f.footprint END AS footprint,
         f.bill,
         f.has_bill
     FROM device AS d
@@ -648,22 +647,7 @@ SELECT
     CASE WHEN units = 0 THEN 0 ELSE least(low, value) END AS embodied_low_kgco2e,
     CASE WHEN units = 0 THEN 0 ELSE greatest(high, value) END AS embodied_high_kgco2e,
     stages AS life_cycle_stages,
-    -- the same share of each stage that is known apart, and of the other criteria
-    CASE
-        WHEN parts IS NOT NULL
-            THEN list_transform(parts, LAMBDA x: {
-                'impact': x['impact'],
-                'value': exact(finite(embodied_kgco2e(x['value'], charged_h, life_h, utilisation, share))),
-                'low': least(
-                    exact(finite(embodied_kgco2e(x['low'], charged_high_h, life_high_h, utilisation, share))),
-                    exact(finite(embodied_kgco2e(x['value'], charged_h, life_h, utilisation, share)))
-                ),
-                'high': greatest(
-                    exact(finite(embodied_kgco2e(x['high'], charged_low_h, life_low_h, utilisation, share))),
-                    exact(finite(embodied_kgco2e(x['value'], charged_h, life_h, utilisation, share)))
-                )
-            })
-    END AS impacts,
+    footprint,
     CASE
         WHEN units = 0 THEN NULL
         WHEN total IS NULL AND has_bill THEN 'UNKNOWN_PART'

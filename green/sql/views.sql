@@ -216,33 +216,66 @@ INNER JOIN ledger AS l ON r.seq = l.seq
 LEFT JOIN input_file AS i ON r.seq = i.seq
 ORDER BY r.run_id, i.file;
 
+-- What a device embodies in each measure, and the run's share of it: as much of each as of its carbon.
+CREATE OR REPLACE VIEW footprint AS
+SELECT
+    run_id,
+    device_id,
+    component,
+    life_cycle_stages,
+    measure,
+    value * share_ratio AS value,
+    least(low * low_ratio, value * share_ratio) AS low,
+    greatest(high * high_ratio, value * share_ratio) AS high
+FROM (
+    SELECT
+        e.run_id,
+        e.device_id,
+        e.component,
+        e.life_cycle_stages,
+        e.measure,
+        e.at[1][e.measure] AS value,
+        e.at[2][e.measure] AS low,
+        e.at[3][e.measure] AS high,
+        as_double(e.embodied_kgco2e) / nullif(e.at[1]['embodied_kgco2e'], 0) AS share_ratio,
+        as_double(e.embodied_low_kgco2e) / nullif(e.at[2]['embodied_kgco2e'], 0) AS low_ratio,
+        as_double(e.embodied_high_kgco2e) / nullif(e.at[3]['embodied_kgco2e'], 0) AS high_ratio
+    FROM (
+        SELECT
+            d.*,
+            list_transform([1, 2, 3], LAMBDA place: part_attributes(d.footprint, place)) AS at,
+            unnest(map_keys(part_attributes(d.footprint, 1))) AS measure
+        FROM embodied AS d
+        INNER JOIN newest_run AS r ON d.seq = r.seq
+        WHERE d.footprint IS NOT null
+    ) AS e
+);
+
 -- What no source keeps apart stands in one row, its stages joined by +; what is left of a figure of which some stages
 -- are known apart has no stage. So the rows of a run add up to its emissions.
 CREATE OR REPLACE VIEW life_cycle AS
-WITH figure AS (
-    SELECT e.*
+WITH apart AS (
+    SELECT run_id, device_id, component, replace(measure, '_kgco2e', '') AS stage, value, low, high, life_cycle_stages
+    FROM footprint
+    WHERE measure IN ('manufacture_kgco2e', 'transport_kgco2e', 'end_of_life_kgco2e')
+),
+
+figure AS (
+    SELECT
+        e.run_id,
+        e.device_id,
+        e.component,
+        e.life_cycle_stages,
+        as_double(e.embodied_kgco2e) AS value,
+        as_double(e.embodied_low_kgco2e) AS low,
+        as_double(e.embodied_high_kgco2e) AS high,
+        a.value AS apart
     FROM embodied AS e
     INNER JOIN newest_run AS r ON e.seq = r.seq
-),
-
-apart AS (
-    SELECT f.run_id, f.device_id, f.component, f.life_cycle_stages, i.value, i.low, i.high,
-        replace(i.impact, '_kgco2e', '') AS stage
-    FROM figure AS f
-    INNER JOIN impact AS i ON f.seq = i.seq AND f.device_id = i.device_id
-    WHERE ends_with(i.impact, '_kgco2e')
-),
-
-left_over AS (
-    SELECT f.run_id, f.device_id, f.component, a.apart, f.life_cycle_stages,
-        f.embodied_kgco2e AS value,
-        f.embodied_low_kgco2e AS low,
-        f.embodied_high_kgco2e AS high
-    FROM figure AS f
     LEFT JOIN (
-        SELECT run_id, device_id, sum(value) AS apart FROM apart
+        SELECT run_id, device_id, as_double(sum(exact(value))) AS value FROM apart
         GROUP BY run_id, device_id
-    ) AS a ON f.run_id = a.run_id AND f.device_id = a.device_id
+    ) AS a ON e.run_id = a.run_id AND e.device_id = a.device_id
 )
 
 SELECT
@@ -250,9 +283,9 @@ SELECT
     device_id,
     component,
     life_cycle_stage,
-    as_double(value) AS kgco2e,
-    as_double(low) AS kgco2e_low,
-    as_double(high) AS kgco2e_high,
+    value AS kgco2e,
+    low AS kgco2e_low,
+    high AS kgco2e_high,
     is_complete
 FROM (
     SELECT run_id, device_id, component, stage AS life_cycle_stage, value, low, high,
@@ -260,15 +293,16 @@ FROM (
     FROM apart
     UNION ALL
     SELECT run_id, device_id, component, life_cycle_stages, value, low, high, life_cycle_stages IS NOT null
-    FROM left_over
+    FROM figure
     WHERE apart IS null
     UNION ALL
     SELECT run_id, device_id, component, null, value - apart, null, null, false
-    FROM left_over
-    WHERE value - apart > value / 1000000000  -- stages are rounded apart, to 18 places
+    FROM figure
+    WHERE value - apart > value / 1000000000  -- the stages were rounded apart
     UNION ALL
     SELECT
-        run_id, null, null, 'use', operational_kgco2e, operational_kgco2e_low, operational_kgco2e_high,
+        run_id, null, null, 'use',
+        as_double(operational_kgco2e), as_double(operational_kgco2e_low), as_double(operational_kgco2e_high),
         operational_kgco2e IS NOT null
     FROM newest_run
 )
@@ -276,20 +310,22 @@ ORDER BY run_id, device_id, life_cycle_stage;
 
 CREATE OR REPLACE VIEW criteria AS
 SELECT
-    i.run_id,
-    i.device_id,
-    e.component,
-    substr(i.impact, 10, len(i.impact) - 9 - len(u.suffix)) AS criterion,
+    f.run_id,
+    f.device_id,
+    f.component,
+    u.criterion,
     u.unit,
-    as_double(i.value) AS value,
-    as_double(i.low) AS low,
-    as_double(i.high) AS high
-FROM impact AS i
-INNER JOIN newest_run AS r ON i.seq = r.seq
-INNER JOIN embodied AS e ON i.seq = e.seq AND i.device_id = e.device_id
-INNER JOIN (VALUES ('_kgsbeq', 'kgSbeq'), ('_mj', 'MJ'), ('_l', 'L')) AS u (suffix, unit)
-    ON ends_with(i.impact, u.suffix)
-ORDER BY i.run_id, i.device_id, criterion;
+    f.value,
+    f.low,
+    f.high
+FROM footprint AS f
+INNER JOIN (
+    VALUES
+    ('embodied_adp_kgsbeq', 'adp', 'kgSbeq'),
+    ('embodied_primary_energy_mj', 'primary_energy', 'MJ'),
+    ('embodied_water_l', 'water', 'L')
+) AS u (measure, criterion, unit) ON f.measure = u.measure
+ORDER BY f.run_id, f.device_id, u.criterion;
 
 -- A machine is charged more than there is where reservations overlap or outlive it. At one time at most all of it can
 -- be reserved: the peak is the largest sum of shares that runs have of it together.
