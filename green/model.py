@@ -22,8 +22,11 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from green import units
+from green import spellings, units
 from green.vocabulary import Kind, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MAX_NAME = 500
 
@@ -35,8 +38,11 @@ _MOST = {
 }  # fmt: skip
 
 
-def _quantity(unit: str) -> Any:  # noqa: ANN401 -- an annotated type, which mypy takes from the alias below
-    """Make the type of a quantity that is stored in `unit`; a bad one is the error BAD_UNIT."""
+def _quantity(unit: str, spelled: Callable[[object], object] | None = None) -> Any:  # noqa: ANN401 -- an annotated type, which mypy takes from the alias below
+    """Make the type of a quantity that is stored in `unit`; a bad one is the error BAD_UNIT.
+
+    `spelled` rewrites what is another spelling of the same quantity.
+    """
 
     def read(raw: object) -> units.Quantity:
         if isinstance(raw, units.Quantity):
@@ -44,7 +50,7 @@ def _quantity(unit: str) -> Any:  # noqa: ANN401 -- an annotated type, which myp
         if isinstance(raw, bool) or not isinstance(raw, str | int | float | dict):
             raise PydanticCustomError("bad_unit", "not a quantity")
         try:
-            quantity = units.parse(raw, unit)
+            quantity = units.parse(spelled(raw) if spelled else raw, unit)
         except units.BadQuantity as error:
             raise PydanticCustomError("bad_unit", "{text}", {"text": str(error)}) from error
         if max(quantity.value, quantity.high or 0) > _MOST[unit]:
@@ -61,6 +67,18 @@ def _quantity(unit: str) -> Any:  # noqa: ANN401 -- an annotated type, which myp
         }
     )
     return Annotated[units.Quantity, BeforeValidator(read), schema, PlainSerializer(str, return_type=str)]
+
+
+def _counted(read: Callable[[object], float]) -> Any:  # noqa: ANN401 -- an annotated type, as above
+    """Make the type of a plain number that may be written with a prefix."""
+
+    def checked(raw: object) -> float:
+        try:
+            return read(raw)
+        except units.BadQuantity as error:
+            raise PydanticCustomError("bad_unit", "{text}", {"text": str(error)}) from error
+
+    return Annotated[float, BeforeValidator(checked), WithJsonSchema({"type": ["number", "string"]})]
 
 
 def _name(raw: object) -> str:
@@ -101,11 +119,12 @@ if TYPE_CHECKING:  # to a type checker each is a Quantity; pydantic reads the un
     Energy = units.Quantity
     Seconds = units.Quantity
     Hours = units.Quantity
+    DeviceHours = units.Quantity
     Carbon = units.Quantity
     Ratio = units.Quantity
     Pue = units.Quantity
     Share = units.Quantity
-    Money = units.Quantity
+    Price = units.Quantity
     Tariff = units.Quantity
     Intensity = units.Quantity
     WaterPerEnergy = units.Quantity
@@ -115,14 +134,19 @@ if TYPE_CHECKING:  # to a type checker each is a Quantity; pydantic reads the un
     BoardArea = units.Quantity
     Density = units.Quantity
     Distance = units.Quantity
+    Count = float
+    Flops = float
 else:
+    Count = _counted(spellings.count)
+    Flops = _counted(spellings.flops)
     Power = _quantity("W")
     Energy = _quantity("kWh")
     Seconds = _quantity("s")
     Hours = _quantity("h")
+    DeviceHours = _quantity("h", spellings.device_hours)
     Carbon = _quantity("kgCO2e")
     Ratio = _quantity("1")
-    Money = _quantity("USD")
+    Price = _quantity("USD", spellings.device_hour_price)
     Tariff = _quantity("USD/kWh")
     Intensity = _quantity("gCO2e/kWh")
     WaterPerEnergy = _quantity("L/kWh")
@@ -148,7 +172,7 @@ class Part(BaseModel):
 class Cost(Part):
     """What a run costs: a price of a device-hour, or else a tariff of electricity."""
 
-    device_hour: Money | None = None
+    device_hour: Price | None = None
     tariff: Tariff | None = None
 
 
@@ -251,12 +275,12 @@ class Record(Part):
     project: Name | None = None
     team: Name | None = None
     model: Name | None = None
-    parameters: float | None = None
-    dataset_size: float | None = None
-    iterations: float | None = None
+    parameters: Count | None = None
+    dataset_size: Count | None = None
+    iterations: Count | None = None
     precision: Name | None = None
     techniques: tuple[Name, ...] = ()
-    flops: float | None = None
+    flops: Flops | None = None
     kind: Kind | None = None
     parent: Name | None = None
     status: Status | None = None
@@ -270,7 +294,7 @@ class Record(Part):
     storage: Memory | None = None
     network: Memory | None = None
     energy: DeclaredEnergy | None = None
-    device_hours: Hours | None = None
+    device_hours: DeviceHours | None = None
     reported_emissions: Carbon | None = None  # what a card or paper prints: shown and checked, never counted
     functional_units: dict[str, Any] = Field(default_factory=dict)
     metrics: dict[str, float] = Field(default_factory=dict)

@@ -149,7 +149,7 @@ def _hint(text: str) -> str:
     """Say what to write instead of an unknown unit."""
     if text in _CURRENCIES:
         return "amounts of money are in USD: convert it"
-    if text.endswith("CO2"):
+    if text.endswith(("CO2", "CO\u2082")):
         return f"CO2 alone is not CO2e: write {text}e if it covers all greenhouse gases"
     if near := _near(text):
         return f"did you mean {' or '.join(near)}?"

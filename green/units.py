@@ -45,6 +45,9 @@ _NEARLY_ONE = Decimal("0.99")  # with three digits, less than this is never 1
 
 # Possessive quantifiers (++, ?+) cannot backtrack, and only ASCII digits are digits.
 _NUMBER = re.compile(r"[-+]?+(?:[0-9]++(?:\.[0-9]++)?+|\.[0-9]++)(?:[eE][-+]?[0-9]{1,3})?")
+# Other spellings of the same unit, and none that is another quantity: CO2 alone is not CO2e.
+_CARBON = re.compile(r" ?CO[2\u2082](?:e|eq|-eq)(?![A-Za-z])")
+_PER = re.compile(r" ?/ ?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,8 +206,8 @@ def _split(text: str, raw: object) -> tuple[Decimal, str]:
     rest = text[match.end() :]
     if rest[:1] in {",", "_", "'", "."} or rest.strip(" ")[:1].isdigit():  # "5 1" is no five
         raise BadQuantity(f"{shown(raw)} is not a plain number", 'write digits and a point: "1.2", "1000"')
-    spaced = rest.strip(" ").replace(" CO2e", "CO2e", 1)
-    return Decimal(match.group()), spaced or "1"
+    unit = _PER.sub("/", _CARBON.sub("CO2e", rest.strip(" "), count=1), count=1)
+    return Decimal(match.group()), unit or "1"
 
 
 def _in_unit(number: Decimal, written: str, unit: str, raw: object, *, allow_negative: bool) -> Decimal:
