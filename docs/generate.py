@@ -38,6 +38,8 @@ _PUBLIC = [
     "life_cycle",
     "criteria",
     "fleet",
+    "run_quality",
+    "measured_share",
     "run_intensity",
     "metric_intensity",
     "performance",

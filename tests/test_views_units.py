@@ -75,6 +75,32 @@ def test_each_unit_has_its_own_figures_with_their_interval(store: Store) -> None
     part(store.one("FROM run_intensity WHERE run_id = 'b'"), kgco2e_per_unit=None, amount=4)
 
 
+def test_a_unit_has_its_energy_at_the_meter_of_the_building_and_units_for_a_kwh(store: Store) -> None:
+    ends = {"facility_energy_kwh": "0.24", "facility_energy_kwh_low": "0.12", "facility_energy_kwh_high": "0.48"}
+    store.run("a", 0.02, units={"prompts": 1000}, **ends)  # 0.2 kWh of IT energy
+    row = store.one("FROM run_intensity")
+    part(row, facility_energy_kwh_per_unit=0.00024, facility_energy_kwh_per_unit_high=0.00048)
+    part(row, amount_per_facility_kwh=4166.666666666667, amount_per_facility_kwh_low=2083.3333333333335)
+    part(row, amount_per_kwh=5000, amount_per_kwh_low=2500, amount_per_kwh_high=10_000)
+
+
+def operational(kg: float) -> dict[str, str]:
+    return {f"operational_kgco2e{end}": str(kg * by) for end, by in (("", 1), ("_low", 0.5), ("_high", 2))}
+
+
+def test_operation_has_totals_and_comparisons_where_nobody_knows_the_hardware(store: Store) -> None:
+    store.run("a", None, parent="sweep", model="m", kind="training", **operational(30))
+    store.run("b", None, parent="sweep", model="m", kind="training", **operational(20))
+    store.insert("factor", seq=1, factor_id="f", quantity="equivalent", subject="km", value=0.25, low=0.2, high=0.5)
+    for view in ("family", "model_lifetime"):
+        part(store.one(f"FROM {view}"), operational_kgco2e=50, operational_kgco2e_low=25, emissions_kgco2e=None)
+    row = store.one("FROM equivalents WHERE run_id = 'a'")
+    part(row, amount=None, operational_amount=120, operational_amount_low=30, operational_amount_high=300)
+    store.run("c", None, parent="sweep", model="m", kind="training")
+    for view in ("family", "model_lifetime"):
+        part(store.one(f"FROM {view}"), operational_kgco2e=None, known_operational_kgco2e=50)
+
+
 def test_only_the_newest_assessment_of_a_run_counts(store: Store) -> None:
     store.run("a", 8, units={"tokens": 4})
     store.run("a", 4, units={"tokens": 4})
@@ -201,3 +227,38 @@ def test_instruments_show_what_is_left_and_what_gone_runs_hold_beside_it(store: 
 
 
 EVENT = {"payload_sha256": "", "prev_hash": "", "hash": "", "actor": "", "tool_version": ""}
+
+
+def energy(store: Store, run_id: str, *parts: tuple[str, str, str | None, float | None]) -> None:
+    """Add the counted answers of the newest run: component, method, basis, kWh."""
+    for number, (component, method, basis, kwh) in enumerate(parts):
+        row = {"method": method, "covers": component.split("+"), "basis": basis, "energy_kwh": kwh, "is_counted": True}
+        store.insert("energy", seq=store.seq, run_id=run_id, answer=f"a{number}", **row)
+
+
+def test_each_component_says_what_its_energy_rests_on_and_how_much_was_metered(store: Store) -> None:
+    store.run("a", pue=1.25)
+    parts = [("gpu", "counter", "device", 4.0), ("gpu", "counter", "device", 2.0), ("cpu", "modelled", "device", 1.0)]
+    energy(store, "a", *parts, ("memory", "declared", "facility", 1.25), ("gpu", "sampled", "device", None))
+    rows = store.rows("FROM run_quality")
+    assert [(row["component"], row["method"], row["quality_tier"]) for row in rows] == [
+        ("cpu", "modelled", "modelled"),
+        ("gpu", "counter", "measured"),
+        ("memory", "declared", "declared"),
+    ]
+    assert [(row["energy_kwh"], row["energy_share"]) for row in rows] == [(1, 0.125), (6, 0.75), (1, 0.125)]
+    part(store.one("FROM measured_share"), energy_kwh=8, measured_share=0.75)
+
+
+def test_what_nobody_metered_is_a_share_of_zero_and_what_nobody_knows_is_no_share(store: Store) -> None:
+    store.run("declared", pue=None)
+    energy(store, "declared", ("cpu+gpu+memory+rest", "declared", "facility", 5.0))
+    part(store.one("FROM run_quality"), component="cpu+gpu+memory+rest", energy_kwh=None, energy_share=1)
+    part(store.one("FROM measured_share"), energy_kwh=None, measured_share=0)
+    store.run("mixed", pue=None)  # without PUE nobody knows what the facility's part is of the whole
+    energy(store, "mixed", ("gpu", "counter", "device", 5.0), ("cpu", "declared", "facility", 5.0))
+    assert [row["energy_share"] for row in store.rows("FROM run_quality WHERE run_id = 'mixed'")] == [None, None]
+    part(store.one("FROM measured_share WHERE run_id = 'mixed'"), measured_share=None)
+    store.run("dark")
+    energy(store, "dark", ("gpu", "sampled", "device", None))
+    assert store.rows("FROM measured_share WHERE run_id = 'dark'") == []

@@ -36,6 +36,8 @@ TABLES = {
     "scope2": "GHG Protocol Scope 2: location-based and market-based, by year and region.",
     "data_quality": "How well each run is known.",
     "footprint": "The share of each stage that is known apart, and of each criterion, of each device.",
+    "run_quality": "What each part of a run's energy rests on: component, method, tier and its share.",
+    "measured_share": "How much of each run's energy was metered.",
     "life_cycle": "Emissions by stage of ISO 14040/44; use is operational. Its rows add up to the run's emissions.",
     "criteria": "Shares of the hardware in criteria other than climate, as far as they are known.",
     "fleet": "What all counted runs of a physical machine were charged, against what is embodied in it.",
@@ -55,6 +57,7 @@ TABLES = {
 
 _PER = {
     "energy_kwh": "IT energy, kWh",
+    "facility_energy_kwh": "energy at the facility's meter, kWh",
     "operational_kgco2e": "operational emissions (location-based), kgCO2e",
     "kgco2e": "emissions (operational and embodied), kgCO2e",
     "water_l": "water, L",
@@ -274,4 +277,15 @@ COLUMNS = {
     "equivalent": "thing that emissions are compared with, and its unit",
     "amount_low": "low end of the amount",
     "amount_high": "high end of the amount, NULL where unbounded",
+    "energy_share": "share of the run's IT energy, 0 to 1; NULL where a part is unknown",
+    "measured_share": "share of the run's IT energy that a meter measured, 0 to 1; NULL where a part is unknown",
+    "amount_per_kwh": "units for a kWh of IT energy",
+    "amount_per_kwh_low": "low end: at the most energy",
+    "amount_per_kwh_high": "high end: at the least energy",
+    "amount_per_facility_kwh": "units for a kWh at the facility's meter",
+    "amount_per_facility_kwh_low": "low end: at the most energy",
+    "amount_per_facility_kwh_high": "high end: at the least energy",
+    "operational_amount": "how many of it emit as much as the run's operation",
+    "operational_amount_low": "low end of that amount",
+    "operational_amount_high": "high end of that amount, NULL where unbounded",
 }

@@ -197,6 +197,8 @@ VIEWS = [
     "life_cycle",
     "criteria",
     "fleet",
+    "run_quality",
+    "measured_share",
     "run_intensity",
     "metric_intensity",
     "performance",

@@ -2,7 +2,8 @@
 --
 -- reads   the projections of schema.sql
 -- gives   runs, run_units, run_metrics, by_project, by_team_month, budget_status, violations,
---         waivers_active, scope2, data_quality, lineage, life_cycle, criteria, fleet
+--         waivers_active, scope2, data_quality, lineage, life_cycle, criteria, fleet,
+--         run_quality, measured_share
 --
 -- Sums are taken over the exact DECIMAL below, so that they do not depend on the order of rows.
 CREATE OR REPLACE VIEW newest_run AS
@@ -406,3 +407,61 @@ SELECT
     ], LAMBDA x: x IS NOT null) AS flags
 FROM compared
 ORDER BY machine, component, name;
+
+-- What each part of a run's energy rests on. Shares are of IT energy; where all of it was taken at one kind of meter
+-- they need no PUE.
+CREATE OR REPLACE VIEW run_quality AS
+WITH counted AS (
+    SELECT
+        e.run_id,
+        e.method,
+        e.energy_kwh,
+        array_to_string(list_sort(e.covers), '+') AS component,
+        CASE WHEN e.basis IS null THEN 'unknown' WHEN e.basis = 'facility' THEN 'facility' ELSE 'it' END AS meter,
+        exact(it_energy_kwh(as_double(e.energy_kwh), e.basis, r.pue)) AS it
+    FROM energy AS e
+    INNER JOIN newest_run AS r ON e.seq = r.seq
+    -- a device without any reading has no energy of its own: what it may have drawn is in the run's high end
+    WHERE e.is_counted AND (e.energy_kwh IS NOT null OR e.method NOT IN ('sampled', 'counter'))
+),
+
+part AS (
+    SELECT
+        c.run_id,
+        c.component,
+        c.method,
+        known_sum(c.it) AS it,
+        known_sum(CASE WHEN m.meters = 1 THEN c.energy_kwh ELSE c.it END) AS compared
+    FROM counted AS c
+    INNER JOIN (
+        SELECT run_id, count(DISTINCT meter) AS meters FROM counted
+        GROUP BY run_id
+    ) AS m ON c.run_id = m.run_id
+    GROUP BY c.run_id, c.component, c.method
+)
+
+SELECT
+    run_id,
+    component,
+    method,
+    CASE WHEN method IN ('counter', 'sampled') THEN 'measured' ELSE method END AS quality_tier,
+    as_double(it) AS energy_kwh,
+    as_double(compared) / nullif(
+        as_double(CASE WHEN count(compared) OVER run = count(*) OVER run THEN sum(compared) OVER run END), 0
+    ) AS energy_share
+FROM part
+WINDOW run AS (PARTITION BY run_id)
+ORDER BY run_id, component, method;
+
+CREATE OR REPLACE VIEW measured_share AS
+SELECT
+    run_id,
+    as_double(known_sum(exact(energy_kwh))) AS energy_kwh,
+    -- 0 where nothing was metered, NULL where nobody knows how much the rest is
+    CASE
+        WHEN count(*) = count(energy_share)
+            THEN as_double(coalesce(sum(exact(energy_share)) FILTER (WHERE quality_tier = 'measured'), 0))
+    END AS measured_share
+FROM run_quality
+GROUP BY run_id
+ORDER BY run_id;
