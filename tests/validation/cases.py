@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel, model_validator
 
@@ -13,9 +13,11 @@ from green import units, yaml
 HERE = Path(__file__).parent
 ANOMALIES = "anomalies.yaml"
 NOT_A_RUN = "not_a_run.yaml"
+FACTORS = HERE / "factors.csv"  # of comparisons that only one source makes
 
-# The columns of view `runs` that papers publish, with the unit in which the store keeps them.
-METRICS = {
+# The views that show published figures: what kind of view, the column that holds the id of a case, and the columns
+# that sources publish, with the unit in which the store keeps them.
+RUNS = {
     "energy_kwh": "kWh",
     "facility_energy_kwh": "kWh",
     "operational_kgco2e": "kgCO2e",
@@ -29,14 +31,34 @@ METRICS = {
 }
 
 
+class View(NamedTuple):
+    """A view of the store, and which of its columns a source may publish."""
+
+    label: Literal["runs", "aggregate", "equivalent"]
+    key: str | None
+    metrics: dict[str, str]
+
+
+VIEWS = {
+    "runs": View("runs", "run_id", RUNS),
+    "run_intensity": View(
+        "aggregate", "run_id", {"facility_energy_kwh_per_unit": "kWh", "amount_per_facility_kwh": "1"}
+    ),
+    "performance": View("aggregate", "run_id", {"tflops": "1"}),
+    "family": View("aggregate", "parent", {"energy_kwh": "kWh", "operational_kgco2e": "kgCO2e", "cost_usd": "USD"}),
+    "break_even": View("aggregate", None, {"energy_break_even_amount": "1"}),
+    "equivalents": View("equivalent", "run_id", {"operational_amount": "1"}),
+}
+
+
 def _exact(raw: object) -> object:
     """Take a float by its shortest text: 0.056 is 0.056, not the binary number beside it."""
     return Decimal(repr(raw)) if isinstance(raw, float) else raw
 
 
 def _metric(name: str) -> str:
-    if name not in METRICS:
-        raise ValueError(f"unknown metric | one of {', '.join(METRICS)}")
+    if name not in RUNS:
+        raise ValueError(f"unknown metric | one of {', '.join(RUNS)}")
     return name
 
 
@@ -47,9 +69,11 @@ class Part(BaseModel):
 
 
 class Published(Part):
-    """A figure as it is printed, in its own unit, and how far a right answer may be from it."""
+    """A figure as it is printed, in its own unit, which view shows it, and how far a right answer may be from it."""
 
-    metric: Annotated[str, BeforeValidator(_metric)]
+    view: Annotated[str, Field(pattern=f"^({'|'.join(VIEWS)})$")] = "runs"
+    row: dict[str, str] = Field(default_factory=dict)  # which row of the view, beside the id of the case
+    metric: str
     value: Annotated[Decimal, BeforeValidator(_exact)]
     unit: str
     tolerance: str
@@ -58,8 +82,15 @@ class Published(Part):
 
     @model_validator(mode="after")
     def _is_in_units_of_its_metric(self) -> Published:
+        if self.metric not in VIEWS[self.view].metrics:
+            raise ValueError(f"unknown metric | one of {', '.join(VIEWS[self.view].metrics)}")
         self.agrees(0.0)  # raises where a unit does not fit the metric
         return self
+
+    @property
+    def shown_by(self) -> str:
+        """The label of the case: runs, aggregate or equivalent."""
+        return VIEWS[self.view].label
 
     @property
     def margin(self) -> Decimal:
@@ -70,7 +101,7 @@ class Published(Part):
 
     def in_own_unit(self, stored: float) -> Decimal:
         """Convert what the store holds to the published unit."""
-        return units.convert(stored, METRICS[self.metric], self.unit)
+        return units.convert(stored, VIEWS[self.view].metrics[self.metric], self.unit)
 
     def agrees(self, stored: float | None) -> bool:
         """Tell whether what the store holds is the published figure; unknown never is."""
@@ -83,36 +114,67 @@ class Published(Part):
         return f"{self.metric}: {due}, got {got}"
 
 
-class Case(Part):
+class Place(Part):
+    """Where and when a source says that it happened, so that our own factors can stand beside its."""
+
+    regions: tuple[str, ...] = Field(min_length=1)  # as stated, then the country
+    at: str
+
+
+class Result(Part):
+    """A published figure and the record of its run, or the records of its runs by name."""
+
+    id: str
+    citation: str
+    further: bool = False  # not in the list that the validation began with
+    record: dict[str, Any] | None = None
+    records: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _has_records(self) -> Self:
+        if (self.record is None) != bool(self.records):
+            raise ValueError("a result has either one record or several")
+        return self
+
+    @property
+    def by_run(self) -> dict[str, dict[str, Any]]:
+        """The records by run_id."""
+        if self.record is not None:
+            return {self.id: self.record}
+        return {f"{self.id}/{name}": record for name, record in self.records.items()}
+
+
+class Case(Result):
     """A published result that the pipeline has to reproduce from its inputs.
 
     `confirmed: read` was read in the source, a copy of it or a work that quotes it; `arithmetic` was not read
     again, and is confirmed by this alone: the inputs of the source give its figure.
     """
 
-    id: str
-    citation: str
     confirmed: Literal["read", "arithmetic"]
     note: str = ""
-    record: dict[str, Any]
+    place: Place | None = None
     expect: Published
     unknown: tuple[Annotated[str, BeforeValidator(_metric)], ...] = ()
 
 
-class Anomaly(Part):
+class Anomaly(Result):
     """A published result that is wrong: the pipeline has to differ from it and to be right."""
 
-    id: str
-    citation: str
-    record: dict[str, Any]
     published: Published
     right: Published
-    flags: tuple[str, ...] = Field(min_length=1)
+    flags: tuple[str, ...] = ()
     lesson: str
+
+    @model_validator(mode="after")
+    def _is_flagged(self) -> Self:
+        if self.right.view == "runs" and not self.flags:  # a sum or a comparison has no run that could be flagged
+            raise ValueError("a figure of a run that is wrong has a flag")
+        return self
 
 
 class NotARun(Part):
-    """A published result that is no figure of one run, and so is not counted."""
+    """A published result that no view shows, and so is not counted."""
 
     id: str
     why: Annotated[str, Field(min_length=1)]
