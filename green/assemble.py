@@ -191,6 +191,8 @@ def _facts(record: Record, draft: Draft) -> str:
     for found in draft.founds:
         facts.update({key: value for key, value in found.facts.items() if value is not None})
     facts["labels"] = dict(sorted(record.labels.items()))
+    if draft.record is not None and draft.record.line_of and not draft.is_child:
+        facts["lines"] = draft.record.line_of
     return json.dumps(facts, sort_keys=True, ensure_ascii=False)
 
 
@@ -217,11 +219,11 @@ def _statements(draft: Draft, rows: Rows) -> None:
     energy = draft.record.record.energy if draft.record and not draft.is_child else None
     if energy is None or draft.record is None:
         return
-    line = draft.record.line_of.get("energy", 1)
     for key in (*ALL, "total"):
         value = getattr(energy, key)
         if value is not None:
             covers = ALL if key == "total" else (key,)
+            line = draft.record.line_of.get(f"energy.{key}", 1)
             _statement(
                 rows,
                 draft,

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from green.audit import commit as audit
 from green.audit import ledger, store
+from green.place import placed
 from green.policy.compile import compile_policy
 from green.policy.facts import FACT
 from green.policy.judge import Judgement, judge, moment_of
 from green.policy.recall import judge_again
+from green.policy.written import recorded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,7 +57,8 @@ def check(  # noqa: PLR0913 -- what a check depends on, each by name
     if not commit:
         with store.reader(published) as con:
             facts(con)
-            return Checked(judge(con, policies, as_of=as_of, no_history=no_history), None)
+            judgement = judge(con, policies, as_of=as_of, no_history=no_history)
+            return Checked(located(con, policies, judgement), None)
     if not published.exists():
         store.reader(published)  # says so: nothing was measured here
     found: list[Judgement] = []
@@ -65,13 +68,27 @@ def check(  # noqa: PLR0913 -- what a check depends on, each by name
         facts(con)
         before = _before(con)
         if memory is None:
-            found.append(judge(con, policies, as_of=as_of, no_history=no_history))
+            judgement = judge(con, policies, as_of=as_of, no_history=no_history)
         else:
-            found.append(judge_again(con, policies, as_of=as_of, memory=memory, apart=before))
+            judgement = judge_again(con, policies, as_of=as_of, memory=memory, apart=before)
+        found.append(located(con, policies, judgement))
         audit.propose(con, _events(con, policies, found[0], before, no_history=no_history))
 
     receipt = audit.commit(store.Paths(published), fill, actor=actor)
     return Checked(found[0], receipt.head)
+
+
+def located(con: duckdb.DuckDBPyConnection, policies: PolicySet, judgement: Judgement) -> Judgement:
+    """Let each finding about a run point at the line that holds its number; no digest depends on a place."""
+    moved = placed(con, policies, judgement.verdicts)
+    if not moved:
+        return judgement
+    lines = {recorded(old): recorded(new) for old, new in moved.items()}
+    return replace(
+        judgement,
+        verdicts=tuple(moved.get(one, one) for one in judgement.verdicts),
+        lines=tuple(lines.get(line, line) for line in judgement.lines),
+    )
 
 
 def _before(con: duckdb.DuckDBPyConnection) -> set[tuple[str, str]]:

@@ -20,6 +20,12 @@ MOST_MISTAKES = 100
 # In the place of an entry of a list that is none: the lines of those behind it stay true, and it is unknown.
 NOBODY: dict[str, object] = {"device": "?"}
 NOTHING: dict[str, object] = {"part": "other"}
+_OF_TIME = "started_at ended_at duration device_hours"
+# Keys whose line is kept, for findings point at them.
+LOCATED = frozenset(
+    f"run_id project team model kind parent status site hardware energy cost functional_units {_OF_TIME}".split()
+)
+DEEP = 3  # hardware[0].average_power
 CODES = {"bad_unit": "BAD_UNIT", "extra_forbidden": "UNKNOWN_KEY"}
 
 
@@ -62,11 +68,18 @@ def read(path: str, shown: str) -> ReadRecord:
     out = ReadRecord(Record(), shown)
     out.record = _validate(document, out)
     out.functional_units = _counts(document, out)
-    keys = ("energy", "hardware", "duration", "site", "started_at")
-    out.line_of = {key: document.where(key).line for key in keys if key in document.value}
-    for number in range(len(out.record.hardware)):
-        out.line_of[f"hardware[{number}]"] = document.where("hardware", number).line
+    out.line_of = _lines(document)
     return out
+
+
+def _lines(document: yaml.Document) -> dict[str, int]:
+    """Return the line of every key, and of the keys of its parts: a finding points at the one that holds its number."""
+    lines: dict[str, int] = {}
+    for path, (line, _) in document.places.items():
+        if path and path[0] in LOCATED and len(path) <= DEEP:
+            name = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+            lines[name[1:]] = line
+    return lines
 
 
 def _validate(document: yaml.Document, out: ReadRecord) -> Record:

@@ -124,7 +124,7 @@ COLUMNS = {
     "duration_s": "duration, s",
     "device_hours_h": "device-hours, h",
     "pue": "PUE used (ISO/IEC 30134-2), dimensionless",
-    "facts": "JSON of what else was declared: parameters, precision, labels",
+    "facts": "JSON of what else was declared: parameters, precision, labels; in `lines` where each key stands",
     "hardware": "names of the devices whose embodied carbon is charged",
     "labels": "labels of the record",
     "intensity_gco2e_per_kwh": "location-based intensity that the result implies, gCO2e/kWh",

@@ -22,7 +22,7 @@ def plain(text: str, most: int = 300) -> str:
 
     CI runners take `::` after blanks, and `##[` anywhere, for a command of theirs: both are spelled out.
     """
-    shown = "".join(char if char.isprintable() else _spelled(char) for char in text)
+    shown = text if text.isprintable() else "".join(char if char.isprintable() else _spelled(char) for char in text)
     shown = shown.replace("::", "\\x3a:").replace("##[", "\\x23#[")
     return shown if len(shown) <= most else shown[: most - 1] + "…"
 

@@ -6,21 +6,60 @@ import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from green.compare import Change, Comparison
     from green.policy.judge import Judgement
 
 
-def record_of(judgement: Judgement) -> dict[str, Any]:
+def record_of(judgement: Judgement, comparison: Comparison | None = None) -> dict[str, Any]:
     """Return a judgement as the object of the contract (docs/records.md)."""
-    return {**_head(judgement), "verdicts": [verdict.record() for verdict in judgement.verdicts]}
+    record = {**_head(judgement), "verdicts": [verdict.record() for verdict in judgement.verdicts]}
+    return record if comparison is None else {**record, "review": review_of(comparison)}
 
 
-def render(judgement: Judgement) -> str:
+def render(judgement: Judgement, comparison: Comparison | None = None) -> str:
     """Return the text of `verdicts.json`, a verdict a line; JSON escapes every character that could do harm."""
     head = json.dumps(_head(judgement), separators=(",", ":"))[:-1]
+    review = "" if comparison is None else ',"review":' + json.dumps(review_of(comparison), separators=(",", ":"))
     lines = list(judgement.lines) or [""]
     lines[0] = f'{head},"verdicts":[\n{lines[0]}'
-    lines[-1] += "\n]}\n"
+    lines[-1] += f"\n]{review}}}\n"
     return ",\n".join(lines)  # one text: fifty thousand verdicts are 23 MB
+
+
+def review_of(comparison: Comparison) -> dict[str, Any]:
+    """Return what a comparison adds: what it was compared with, and each finding of either side with its state."""
+    return {
+        "against": comparison.base.name,
+        "base_digest": comparison.base.digest,
+        "summary": comparison.counts,
+        "notes": list(comparison.notes),
+        "changes": [_change(change) for change in comparison.changes],
+    }
+
+
+def _change(change: Change) -> dict[str, Any]:
+    policy, subject = change.key
+    before = change.before or {}
+    return {
+        "policy": policy,
+        "subject": subject,
+        "state": change.state,
+        "verdict": None if change.now is None else change.now.verdict,
+        "verdict_before": before.get("verdict"),
+        "value": None if change.now is None else change.now.value,
+        "value_before": before.get("value"),
+        "unit": change.now.unit if change.now is not None else before.get("unit"),
+        "causes": [
+            {
+                "run_id": cause.run_id,
+                "value": cause.value,
+                "value_before": cause.before,
+                "unit": cause.unit,
+                "where": {"file": cause.file, "line": cause.line},
+            }
+            for cause in change.causes
+        ],
+    }
 
 
 def _head(judgement: Judgement) -> dict[str, Any]:

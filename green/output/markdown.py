@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from green.output import counted, plain, worst_first
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from green.policy.judge import Judgement, Verdict
 
 MARK = "<!-- green: verdicts -->"  # a bot finds its comment by this line and updates it in place
@@ -28,16 +30,24 @@ def render(judgement: Judgement) -> str:
     if listed:
         head += ["| verdict | policy | subject | what was found | mend |", "|---|---|---|---|---|"]
     tail = [*_idle(judgement), "", f"Digest `{judgement.digest}`", ""]
+    return fitted(head, list(map(_row, listed)), tail)
+
+
+def fitted(head: Sequence[str], rows: Sequence[str], tail: Sequence[str]) -> str:
+    """Put lines together, with as many rows as a comment holds; the others are counted."""
     room = MOST_CHARS - 200 - sum(len(line) + 1 for line in [*head, *tail])
-    rows: list[str] = []
-    for verdict in listed:
-        row = _row(verdict)
+    return "\n".join([*head, *within(rows, room, ["", "… and {} more in `verdicts.json`"]), *tail])
+
+
+def within(rows: Sequence[str], room: int, more: Sequence[str]) -> list[str]:
+    """Return the rows that fit into so many characters, and `more` with the number of the others."""
+    shown: list[str] = []
+    for row in rows:
         room -= len(row) + 1
         if room < 0:
-            rows += ["", f"… and {len(listed) - len(rows)} more in `verdicts.json`"]
-            break
-        rows.append(row)
-    return "\n".join([*head, *rows, *tail])
+            return [*shown, *(line.format(len(rows) - len(shown)) for line in more)]
+        shown.append(row)
+    return shown
 
 
 def _row(verdict: Verdict) -> str:

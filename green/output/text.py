@@ -5,12 +5,15 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from green.compare import RESOLVED
 from green.output import WORST_FIRST, collapsed, counted, plain
 from green.output.json import record_of
+from green.units import format_quantity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from green.compare import Cause, Comparison
     from green.policy.judge import Judgement
 
 MOST_REJECTS = 20  # rows of a screen; results/rejects.parquet has all
@@ -26,11 +29,41 @@ _STYLES = {
 }
 
 
-def render(judgement: Judgement, *, is_terminal: bool | None = None, width: int | None = None) -> str:
-    """Return text; `is_terminal` is found out where it is not said."""
+def render(
+    judgement: Judgement,
+    comparison: Comparison | None = None,
+    *,
+    is_terminal: bool | None = None,
+    width: int | None = None,
+) -> str:
+    """Return text; `is_terminal` is found out where it is not said. Compared, it shows what became of findings."""
     idle = [verdict.policy for verdict in judgement.idle]
     notes = [f"selected no run: {', '.join(idle)}"] if idle else []
-    return render_record(record_of(judgement), notes=notes, is_terminal=is_terminal, width=width)
+    if comparison is None:
+        return render_record(record_of(judgement), notes=notes, is_terminal=is_terminal, width=width)
+    return _compared(judgement, comparison, notes, is_terminal=is_terminal, width=width)
+
+
+def _compared(
+    judgement: Judgement, comparison: Comparison, notes: list[str], *, is_terminal: bool | None, width: int | None
+) -> str:
+    """Show the findings of both sides, each with its state; passes are counted."""
+    order = {state: number for number, state in enumerate(comparison.counts)}
+    records = []
+    for change in sorted(comparison.changes, key=lambda one: (order[one.state], one.key)):
+        is_gone = change.now is None or change.state == RESOLVED
+        record = dict(change.before or {}) if is_gone or change.now is None else change.now.record()
+        causes = [f"{cause.run_id} ({_added(cause)})" for cause in change.causes]
+        message = record["message"] + (f"; by {', '.join(causes[:3])}" if causes else "")
+        records.append({**record, "message": message, "state": change.state})
+    notes += list(comparison.notes)
+    notes.append(f"against {comparison.base.name}: {counted(comparison.counts)}".replace("no verdict", "no finding"))
+    record = {"as_of": judgement.as_of, "summary": judgement.summary, "verdicts": records}
+    return render_record(record, notes=notes, is_terminal=is_terminal, width=width)
+
+
+def _added(cause: Cause) -> str:
+    return "unknown" if cause.value is None else format_quantity(cause.value, cause.unit)
 
 
 def render_record(
@@ -43,7 +76,10 @@ def render_record(
 ) -> str:
     """Return the text of a `verdicts.json`; `rejected` is what was not read, or only the number of its lines."""
     rank = {name: index for index, name in enumerate(WORST_FIRST)}
-    verdicts = sorted(record["verdicts"], key=lambda one: (rank[one["verdict"]], one["policy"], one["subject"]))
+    verdicts = sorted(  # a comparison keeps its own order: what is new comes first
+        record["verdicts"],
+        key=lambda one: (0, "", "") if "state" in one else (rank[one["verdict"]], one["policy"], one["subject"]),
+    )
     foot = [plain(note, 2000) for note in notes]
     is_seen = sys.stdout.isatty() if is_terminal is None else is_terminal
     foot += _rejected(rejected, MOST_REJECTS if is_seen else None)
@@ -70,7 +106,8 @@ def _rejected(rejected: Sequence[dict[str, Any]] | int, most: int | None) -> lis
 
 
 def _lines(verdict: dict[str, Any]) -> list[str]:
-    lead = f"{verdict['verdict']:<8} {plain(verdict['policy'])}  {plain(verdict['subject'])}"
+    state = f"{verdict['state']:<10} " if "state" in verdict else ""
+    lead = f"{state}{verdict['verdict']:<8} {plain(verdict['policy'])}  {plain(verdict['subject'])}"
     head = f"{lead}: {plain(verdict['message'])}"
     if verdict["verdict"] == "pass":
         return [head]
@@ -83,7 +120,8 @@ def _lines(verdict: dict[str, Any]) -> list[str]:
 def _coloured(verdicts: Sequence[dict[str, Any]], foot: Sequence[str], width: int | None) -> str:
     rows = []
     for verdict in verdicts:
-        found = plain(verdict["message"])
+        found = f"{verdict['state']}: " if "state" in verdict else ""
+        found += plain(verdict["message"])
         if verdict["verdict"] != "pass" and verdict["mend"]:
             found += f"\nmend: {plain(verdict['mend'])}"
         rows.append([verdict["verdict"], plain(verdict["policy"]), plain(verdict["subject"]), found])

@@ -98,7 +98,12 @@ def test_every_key_of_the_contract_lands_in_its_column(tmp_path: Path) -> None:
     assert {key: run[key] for key in expected} == expected
     facts = {"parameters": 340000000, "dataset_size": 5, "iterations": 6, "precision": "bf16", "flops": 1e21}
     facts |= {"techniques": ["quantization"], "memory_gb": 512, "labels": {"purpose": "benchmark"}}
-    assert json.loads(run["facts"]) == facts
+    said = json.loads(run["facts"])
+    lines = said.pop("lines")
+    assert said == facts
+    text = (work.logs / run["where_file"]).read_text().splitlines()
+    assert text[lines["energy.total"] - 1].lstrip().startswith(("energy:", "total:"))
+    assert text[lines["site.region"] - 1].lstrip().startswith(("site:", "region:"))
     (device,) = work.rows("device")
     hardware = {"name": "NVIDIA A100-SXM4-80GB", "component": "gpu", "count": 8.0, "share": 0.5, "utilisation": 0.85}
     hardware |= {"average_power_w": 330.0, "average_power_low_w": 320.0, "average_power_high_w": 340.0}
