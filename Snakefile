@@ -22,6 +22,8 @@ rule all:
         "results/check.json",
         "results/verdicts.json",
         "results/verdicts.md",
+        "results/verdicts.sarif",
+        "results/verdicts.junit.xml",
         "results/rejects.parquet",
         "results/report.html",
 

@@ -10,13 +10,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import energy, ingest, peers, pipeline, side_by_side
+from benchmarks import check, energy, ingest, peers, pipeline, side_by_side
 from benchmarks.measure import NO_PEERS, PEERS
 
 if TYPE_CHECKING:
     from benchmarks.measure import Ratio
 
 BENCHMARKS = {
+    "check": check.measure,
     "energy": energy.measure,
     "ingest": ingest.measure,
     "pipeline": pipeline.measure,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 
 # The collector walks through every living object again and again: a job makes ten thousands that it
@@ -12,6 +13,9 @@ COLLECT_AFTER = 200_000
 
 def main() -> None:
     """Run a job as its rule calls it, or the command line for all else, mistakes and people who watch included."""
+    gc.set_threshold(COLLECT_AFTER)
+    # pydantic looks through every installed package for plugins of its own: none is meant to change what we read.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     words = sys.argv[1:]
     if words[:1] == ["stage"] and not sys.stderr.isatty() and _is_job(words[1:]):
         _job(words[1], words[-1] if words[2:] else "")
@@ -36,7 +40,6 @@ def _job(name: str, shard: str) -> None:
     from green import jobs  # noqa: PLC0415 -- as above
     from green.errors import GreenError  # noqa: PLC0415 -- likewise
 
-    gc.set_threshold(COLLECT_AFTER)
     try:
         jobs.run(name, shard)
     except GreenError as error:

@@ -33,6 +33,7 @@ class Needs:
     settings: dict[str, dict[str, Any]]
     report: dict[str, Any]
     config_sha256: str
+    logs: str
 
 
 def left() -> Config:

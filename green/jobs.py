@@ -106,19 +106,24 @@ def _receipt(path: Path, value: dict[str, Any]) -> None:
 def _check(_: str) -> None:
     from green.check import check  # noqa: PLC0415 -- likewise
     from green.output import json as as_json  # noqa: PLC0415 -- likewise
-    from green.output import markdown  # noqa: PLC0415 -- likewise
+    from green.output import junit, markdown, sarif  # noqa: PLC0415 -- likewise
+    from green.output.finding import frame  # noqa: PLC0415 -- likewise
     from green.policy.load import load  # noqa: PLC0415 -- likewise
 
     needs = handover.needs()
+    policies = load(Path(needs.policies), shown="policies")
     checked = check(
         Path(needs.store),
-        load(Path(needs.policies), shown="policies"),
+        policies,
         as_of=handover.planned_as_of(),
         actor=needs.actor,
         memory=RESULTS / "cache" / "verdicts.parquet",
     )
     write_text(RESULTS / "verdicts.json", as_json.render(checked.judgement))
     write_text(RESULTS / "verdicts.md", markdown.render(checked.judgement))
+    where = frame(policies, needs.logs)
+    write_text(RESULTS / "verdicts.sarif", sarif.render(checked.judgement, frame=where))
+    write_text(RESULTS / "verdicts.junit.xml", junit.render(checked.judgement, frame=where))
     _receipt(RESULTS / "check.json", {"head": checked.head, "digest": checked.judgement.digest})
 
 

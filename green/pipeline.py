@@ -74,6 +74,7 @@ def _needs(config: Config) -> Needs:
         settings=stages.settings_of(config),
         report=config.report.model_dump(mode="json"),
         config_sha256=config_digest(config),
+        logs=config.logs,
     )
 
 

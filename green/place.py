@@ -50,8 +50,9 @@ class Places:
     def __init__(self, con: duckdb.DuckDBPyConnection, run_ids: Iterable[str]) -> None:
         """Read what the store knows of these runs, each table once."""
         con.execute(
-            "CREATE OR REPLACE TEMP TABLE sought AS SELECT n.run_id, n.seq, n.where_file, n.facts FROM newest_run AS n"
-            " SEMI JOIN (SELECT unnest($runs) AS run_id) AS r ON n.run_id = r.run_id",
+            "CREATE OR REPLACE TEMP TABLE sought AS SELECT run_id, seq, where_file, facts FROM run SEMI JOIN ("
+            "SELECT run_id, max(seq) AS seq FROM run SEMI JOIN (SELECT unnest($runs) AS run_id) USING (run_id)"
+            " GROUP BY run_id) USING (run_id, seq)",
             {"runs": sorted(set(run_ids))},
         )
         self._lines: dict[str, tuple[str, dict[str, int]]] = {

@@ -8,6 +8,8 @@ rule check:
         receipt="results/check.json",
         verdicts="results/verdicts.json",
         comment="results/verdicts.md",
+        sarif="results/verdicts.sarif",
+        junit="results/verdicts.junit.xml",
     log:
         "results/log/check.log",
     benchmark:

@@ -55,8 +55,11 @@ def propose(con: duckdb.DuckDBPyConnection, events: Iterable[Event]) -> None:
     if rows:
         first = con.execute("SELECT count(*) FROM proposed").fetchone()
         start = int(first[0]) if first else 0
-        con.executemany(
-            "INSERT INTO proposed VALUES (?, ?, ?, ?)", [(start + n, *event) for n, event in enumerate(rows)]
+        kinds, subjects, payloads = (list(column) for column in zip(*rows, strict=True))
+        con.execute(  # one statement: a parameter list an event costs ten times as much
+            "INSERT INTO proposed SELECT $start + generate_subscripts($kinds, 1) - 1, unnest($kinds),"
+            " unnest($subjects), unnest($payloads)",
+            {"start": start, "kinds": kinds, "subjects": subjects, "payloads": payloads},
         )
 
 

@@ -76,28 +76,38 @@ def reorder(arguments: list[str]) -> list[str]:
     return [*front, *rest]
 
 
+COMMANDS = ("check", "explain", "factors", "ingest", "policy", "query", "readers", "report", "stage", "verify")
+_wanted: list[str] = []  # the command that is called: loading the others is a twentieth of what a check costs
+
+
 def _register() -> None:
-    """Load the commands; each file imports what is slow inside its function."""
-    from green.cli import (  # noqa: F401, PLC0415 -- they register themselves on `app`
-        check,
-        explain,
-        factors,
-        ingest,
-        policy,
-        query,
-        readers,
-        report,
-        stage,
-        verify,
-    )
+    """Load the commands that are wanted, all where none is; each file imports what is slow inside its function."""
+    from importlib import import_module  # noqa: PLC0415 -- beside its one use
+
+    for name in _wanted or COMMANDS:
+        import_module(f"green.cli.{name}")  # it registers itself on `app`
+
+
+def _called(arguments: list[str]) -> str | None:
+    """Return the first word that is neither an option of every command nor its value."""
+    words = iter(arguments)
+    for word in words:
+        if word in OPTIONS:
+            next(words, None)
+        elif not word.startswith("-"):
+            return word
+    return None
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and end with its exit code."""
     given = sys.argv[1:] if arguments is None else arguments
+    given = reorder(given)
+    _wanted[:] = [name for name in COMMANDS if name == _called(given)]
     _register()
+    _wanted.clear()
     try:
-        code = app(reorder(given), standalone_mode=False, prog_name="green")
+        code = app(given, standalone_mode=False, prog_name="green")
     except GreenError as error:
         print(error, file=sys.stderr)  # noqa: T201 -- words of the command
         code = error.exit_code

@@ -17,8 +17,8 @@ from green.errors import UsageError
 if TYPE_CHECKING:
     from green.compare import Comparison
     from green.config import Config
-    from green.output.finding import Frame
     from green.policy.judge import Judgement
+    from green.policy.load import PolicySet
 
 
 class Format(StrEnum):
@@ -102,8 +102,7 @@ def conclude(  # noqa: PLR0913 -- one argument an option
     files: dict[Path, Format] | None = None,
 ) -> int:
     """Judge, print in the wanted form, and return the exit code."""
-    from green.output.finding import frame  # noqa: PLC0415 -- --help should not pay for it
-    from green.policy.load import load  # noqa: PLC0415 -- likewise
+    from green.policy.load import load  # noqa: PLC0415 -- --help should not pay for it
 
     policies = load(Path(config.policies), shown=_shown(config.policies))
     moment = pipeline.resolved(as_of)
@@ -122,7 +121,7 @@ def conclude(  # noqa: PLR0913 -- one argument an option
         )
         for note in notes:
             say(f"note: {note}")
-    shown = Shown(judgement, comparison, frame(policies, str(logs or config.logs)), only_new=only_new)
+    shown = Shown(judgement, comparison, policies, str(logs or config.logs), only_new=only_new)
     for path, wanted in (files or {}).items():
         path.write_text(render(shown, wanted, to_file=True), encoding="utf-8")
         say(f"{wanted} written to {path}")
@@ -144,7 +143,8 @@ class Shown(NamedTuple):
 
     judgement: Judgement
     comparison: Comparison | None
-    frame: Frame
+    policies: PolicySet
+    logs: str
     only_new: bool = False
 
 
@@ -152,7 +152,7 @@ def render(shown: Shown, form: Format, *, to_file: bool) -> str:
     """Return the verdicts in the wanted form; a file gets no colours."""
     from importlib import import_module  # noqa: PLC0415 -- one renderer is loaded, not all
 
-    judgement, comparison, where, only_new = shown
+    judgement, comparison, policies, logs, only_new = shown
     if form is Format.TEXT:
         from green.output import text  # noqa: PLC0415 -- likewise
 
@@ -165,8 +165,10 @@ def render(shown: Shown, form: Format, *, to_file: bool) -> str:
         from green.output import markdown  # noqa: PLC0415 -- likewise
 
         return markdown.render(judgement)
+    from green.output.finding import frame  # noqa: PLC0415 -- likewise
+
     module = import_module("green.output." + ("comment" if form is Format.MARKDOWN else form.value))
-    return str(module.render(judgement, comparison, frame=where, only_new=only_new))
+    return str(module.render(judgement, comparison, frame=frame(policies, logs), only_new=only_new))
 
 
 def _form_and_file(text: str) -> tuple[Path, Format]:

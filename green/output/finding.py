@@ -35,8 +35,8 @@ class Frame:
     """Where things stand: the policies, the folder of logs, and this folder in the repository."""
 
     policies: PolicySet
-    logs: str = ""  # as the working directory sees it
-    here: str = ""  # the working directory below the root of the repository
+    logs: str | None = None  # from the root of the repository; None where they lie outside
+    here: str = ""  # the working directory, likewise
     _known: dict[str, Loaded] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def rule(self, policy: str) -> Loaded | None:
@@ -56,15 +56,17 @@ class Frame:
 
     def below_logs(self, file: str | None) -> str | None:
         """Return the path of a file of the logs from the root of the repository."""
-        return None if file is None else posixpath.normpath(posixpath.join(self.here, self.logs, file))
+        return None if file is None else posixpath.normpath(posixpath.join(self.logs or "", file))
 
 
 def frame(policies: PolicySet, logs: str) -> Frame:
     """Return the frame of a working directory: the repository is the nearest folder above with a `.git`."""
     work = Path.cwd()
     root = next((folder for folder in (work, *work.parents) if (folder / ".git").exists()), work)
-    here = work.relative_to(root).as_posix()
-    return Frame(policies, os.path.relpath(logs, work), "" if here == "." else here)
+    here = "" if work == root else work.relative_to(root).as_posix()
+    below = posixpath.normpath(posixpath.join(here, os.path.relpath(logs, work)))
+    # logs outside of the repository have no path in it: theirs is the one below logs, which names no machine's folders
+    return Frame(policies, below, here) if not below.startswith("..") else Frame(policies, None, here)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from green.policy.load import Loaded
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+_KEPT = ("verdict", "value", "low", "high", "limit", "unit", "reason")
 MOST_RESULTS = 5_000  # GitHub stores no more of a run, and refuses 25,000
 _STATES = {NEW: "new", WORSE: "updated", BETTER: "updated", UNCHANGED: "unchanged", RESOLVED: "absent"}
 _NAMESPACE = uuid.UUID("6d1b0f3e-5c0b-5d0f-9a52-0c6f6b0a3a11")  # of the ids that we make of digests
@@ -92,7 +93,8 @@ def _rule(loaded: Loaded) -> dict[str, Any]:
 
 def _result(one: Finding, index: dict[str, int]) -> dict[str, Any]:
     verdict = one.verdict
-    parts = [f"{verdict.subject}: {verdict.message}", change_words(one), _by(one)]
+    parts = [f"{verdict.subject}: {verdict.message}"]
+    parts += [change_words(one), _by(one)] if one.state else []
     rule = plain(verdict.policy)
     result: dict[str, Any] = {
         "ruleId": rule,
@@ -101,9 +103,7 @@ def _result(one: Finding, index: dict[str, int]) -> dict[str, Any]:
         "message": {"text": message("; ".join(filter(None, parts)))},
         "locations": [_location(one)],
         "partialFingerprints": {"policyAndSubject/v1": one.fingerprint},
-        "properties": {
-            key: verdict.record()[key] for key in ("verdict", "value", "low", "high", "limit", "unit", "reason")
-        },
+        "properties": {key: getattr(verdict, key) for key in _KEPT},
     }
     if one.state is not None:
         result["baselineState"] = _STATES[one.state]

@@ -51,7 +51,7 @@ def base(own: PolicySet, *rows: dict[str, Any], name: str = "main", **options: A
 
 def frame(own: PolicySet) -> Frame:
     """Return the frame of a repository whose logs lie in `logs`, and whose work is done in `ml`."""
-    return Frame(own, "logs", "ml")
+    return Frame(own, "ml/logs", "ml")
 
 
 def evil(folder: Path) -> tuple[Judgement, Comparison, Frame]:

@@ -1,0 +1,287 @@
+"""A review: the logs as they are now beside those of a base, judged in one process, with nothing left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from green import pipeline, review
+from green.compare import Comparison, code
+from green.config import Config
+from green.errors import InputError, UsageError
+from green.output import json as as_json
+from green.policy.judge import Judgement
+from green.policy.load import load
+from tests.core.helper import Work
+
+POLICIES = """apiVersion: green/v1
+bundle: {id: test, version: 1.0.0}
+policies:
+- {id: A, title: a run, kind: limit, metric: energy.it, limit: {max: 50 kWh}}
+- {id: B, title: a team, kind: budget, metric: energy.it, group_by: [team], window: {rolling: 90d},
+   limit: {max: 100 kWh}}
+"""
+AS_OF = "2026-10-10"
+
+
+def record(energy: int, *, status: str = "completed", team: str = "nlp") -> str:
+    return (
+        f"team: {team}\nstatus: {status}\nstarted_at: 2026-10-01T08:00:00Z\nduration: 3 h\n"
+        f"energy:\n  basis: device\n  total: {energy} kWh\n"
+    )
+
+
+class Repository(Work):
+    """A git repository of run records, with a store of what was recorded."""
+
+    def git(self, *arguments: str) -> str:
+        who = ("-c", "user.name=t", "-c", "user.email=t@example.org")
+        own = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+        done = subprocess.run(
+            ["git", "-C", str(self.folder), *who, *arguments], check=True, capture_output=True, text=True, env=own
+        )
+        return done.stdout
+
+    def commit(self, message: str = "x") -> None:
+        self.git("add", "-A")
+        self.git("commit", "-q", "--allow-empty", "-m", message)
+
+    def reviewed(self, against: str, **options: bool) -> tuple[Judgement, Comparison, list[str]]:
+        found, comparison, notes = review.review(self.own, self.policies, AS_OF, against=against, **options)
+        assert comparison is not None
+        return found, comparison, notes
+
+    @property
+    def own(self) -> Config:
+        return self.config.model_copy(
+            update={"store": str(self.store), "policies": str(self.folder / "policies"), "allow_empty": True}
+        )
+
+    @property
+    def policies(self):  # noqa: ANN201 -- a PolicySet
+        return load(self.folder / "policies", shown="policies")
+
+
+def states(comparison: Comparison) -> dict[tuple[str, str], str]:
+    return {change.key: change.state for change in comparison.changes}
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
+    """Return a repository with two runs on main, both recorded, and a branch of it checked out."""
+    made = Repository(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    made.put("../policies/p.yaml", POLICIES)
+    made.put("../.gitignore", "/audit/\n/results/\n")
+    made.put("a/run.yaml", record(40))
+    made.put("b/run.yaml", record(30))
+    made.git("init", "-q", "-b", "main")
+    made.commit()
+    made.ledgered()
+    made.git("checkout", "-q", "-b", "branch")
+    return made
+
+
+def test_a_plan_over_the_budget_is_new_and_named_with_its_line(repository: Repository) -> None:
+    repository.put("c/run.yaml", record(45, status="planned"))
+    judgement, comparison, notes = repository.reviewed("main")
+    assert states(comparison) == {("B", "team=nlp"): "new"}
+    (change,) = comparison.changes
+    assert change.now is not None
+    assert change.now.message.startswith("3 runs together: 115 kWh is 15 kWh (15 %) over the limit of 100 kWh")
+    (cause,) = change.causes
+    assert (cause.run_id, cause.value, cause.before, cause.file, cause.line) == ("c", 45.0, None, "c/run.yaml", 7)
+    assert (change.before or {})["value"] == 70.0
+    assert notes == []
+    assert code(judgement, comparison, strict=False) == 1
+
+
+def test_a_changed_run_is_named_with_what_it_was(repository: Repository) -> None:
+    repository.put("b/run.yaml", record(49))
+    repository.put("c/run.yaml", record(20))
+    (change,) = repository.reviewed("main")[1].changes
+    assert [(one.run_id, one.value, one.before) for one in change.causes] == [("c", 20.0, None), ("b", 49.0, 30.0)]
+
+
+def test_what_was_there_before_breaks_only_where_any_finding_does(repository: Repository) -> None:
+    repository.git("checkout", "-q", "main")
+    repository.put("b/run.yaml", record(80))
+    repository.commit()
+    repository.git("checkout", "-q", "-B", "branch")
+    repository.put("c/run.yaml", record(1, team="other"))
+    judgement, comparison, _ = repository.reviewed("main")
+    assert states(comparison) == {("A", "b"): "unchanged", ("B", "team=nlp"): "unchanged"}
+    assert code(judgement, comparison, strict=False) == 0
+    assert code(judgement, None, strict=False) == 1
+    repository.put("d/run.yaml", record(51, team="other"))
+    judgement, comparison, _ = repository.reviewed("main")
+    assert states(comparison)["A", "d"] == "new"
+    assert code(judgement, comparison, strict=False) == 1
+
+
+def test_without_a_store_a_budget_is_unknown_and_not_passed(repository: Repository) -> None:
+    repository.store.unlink()
+    repository.put("c/run.yaml", record(1))
+    judgement, comparison, notes = repository.reviewed("main")
+    budget = next(one for one in judgement.verdicts if one.policy == "B")
+    assert (budget.verdict, budget.reason) == ("unknown", "NO_HISTORY")
+    assert notes == ["no store at audit/green.duckdb: budgets are unknown without the history of earlier runs"]
+    assert states(comparison)["B", "team=nlp"] == "worse"  # one run more that nobody can place in a sum
+    assert code(judgement, None, strict=False) == 1
+
+
+def test_nothing_is_left_behind(repository: Repository, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    temp = tmp_path / "audit" / "temp"
+    temp.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temp))
+    repository.put("c/run.yaml", record(45))
+    repository.git("add", "-A")
+
+    def digests() -> dict[str, str]:
+        files = (path for path in sorted(tmp_path.rglob("*")) if path.is_file())
+        return {str(path): sha256(path.read_bytes()).hexdigest() for path in files}
+
+    before = digests()
+    repository.reviewed("main")
+    assert digests() == before
+    assert list(temp.iterdir()) == []
+
+
+def test_a_deleted_record_still_counts(repository: Repository) -> None:
+    (repository.logs / "a" / "run.yaml").unlink()
+    repository.put("c/run.yaml", record(45))
+    (change,) = repository.reviewed("main")[1].changes
+    assert (change.key, change.state, change.now and change.now.value) == (("B", "team=nlp"), "new", 115.0)
+
+
+def test_what_came_to_the_base_since_is_not_the_branchs_doing(repository: Repository) -> None:
+    repository.put("c/run.yaml", record(1, team="other"))
+    repository.commit()
+    repository.git("checkout", "-q", "main")
+    repository.put("z/run.yaml", record(60, team="third"))
+    repository.commit()
+    repository.git("checkout", "-q", "branch")
+    _, comparison, _ = repository.reviewed("main")
+    assert states(comparison) == {}
+    assert comparison.base.name.endswith(", merge base)")
+
+
+def test_a_hook_that_calls_it_keeps_its_index(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    other = tmp_path / "audit" / "hook-index"
+    monkeypatch.setenv("GIT_INDEX_FILE", str(other))
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "elsewhere"))
+    repository.put("c/run.yaml", record(45))
+    assert states(repository.reviewed("main")[1]) == {("B", "team=nlp"): "new"}
+    assert not other.exists()
+
+
+def test_file_names_of_any_kind_come_out_of_the_base(repository: Repository) -> None:
+    repository.git("checkout", "-q", "main")
+    for name in ("x y/run.yaml", 'q"\n*?/run.yaml', "-o/run.yaml", "ü/run.yaml"):
+        repository.put(name, record(60))
+    repository.commit()
+    repository.git("checkout", "-q", "-B", "branch")
+    _, comparison, _ = repository.reviewed("main")
+    found = states(comparison)
+    assert set(found.values()) == {"unchanged"}
+    assert sum(policy == "A" for policy, _ in found) == 4
+
+
+def test_logs_that_the_base_does_not_hold_are_all_new_and_that_is_said(repository: Repository) -> None:
+    repository.git("checkout", "-q", "--orphan", "empty")
+    repository.git("rm", "-rq", "--cached", "logs")
+    repository.git("commit", "-qm", "x", "--", "policies")
+    repository.git("checkout", "-q", "-f", "branch")
+    repository.put("c/run.yaml", record(60))
+    _, comparison, notes = repository.reviewed("empty")
+    assert states(comparison)["A", "c"] == "new"
+    assert any("has no file below logs: every finding is new" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("ref", "words"),
+    [("no-such-branch", "neither a git ref"), ("--output=x", "is no git ref"), ("main^{tree}", "neither a git ref")],
+)
+def test_a_ref_that_is_none_is_refused(repository: Repository, ref: str, words: str) -> None:
+    with pytest.raises(UsageError, match=words) as raised:
+        repository.reviewed(ref)
+    assert raised.value.mend
+
+
+def test_logs_outside_of_a_repository_have_no_ref(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    work = Repository(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    work.put("../policies/p.yaml", POLICIES)
+    work.put("a/run.yaml", record(1))
+    with pytest.raises(UsageError, match="git rev-parse") as raised:
+        work.reviewed("main")
+    assert "verdicts.json" in raised.value.mend
+
+
+def test_a_changed_policy_and_configuration_are_said(repository: Repository) -> None:
+    repository.put("../policies/p.yaml", POLICIES.replace("100 kWh", "500 kWh").replace("id: A", "id: A2"))
+    repository.put("../config.yaml", "logs: logs\n")
+    repository.put("c/run.yaml", record(45))
+    _, comparison, notes = repository.reviewed("main")
+    assert states(comparison) == {}
+    assert notes == [
+        "changed since the base: A2 added, A removed, B; both sides are judged as it is now",
+        "config.yaml changed since the base; both sides are read with the present one",
+    ]
+
+
+def test_a_verdicts_json_and_a_store_are_bases_too(repository: Repository) -> None:
+    old, _, _ = review.review(repository.own, repository.policies, AS_OF, logs=repository.logs)
+    (repository.folder / "old.json").write_text(as_json.render(old), encoding="utf-8")
+    copy = repository.folder / "old.duckdb"
+    copy.write_bytes(repository.store.read_bytes())
+    repository.put("c/run.yaml", record(45))
+    for base in ("old.json", str(copy)):
+        judgement, comparison, _ = review.review(
+            repository.own, repository.policies, AS_OF, against=base, logs=repository.logs
+        )
+        assert comparison is not None
+        assert states(comparison) == {("B", "team=nlp"): "new"}
+        assert comparison.base.digest == old.digest
+        assert judgement.digest != old.digest
+    assert [one.run_id for one in comparison.changes[0].causes] == ["c"]
+    repository.ledgered()
+    _, comparison, _ = repository.reviewed("old.json")  # the head is the store, where logs are not named
+    assert states(comparison) == {("B", "team=nlp"): "new"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        '{"verdicts": {}}',
+        '{"verdicts": [1]}',
+        '{"verdicts": [{"policy": "A"}]}',
+        '{"verdicts": [], "digest": NaN}',
+        json.dumps({"verdicts": [dict.fromkeys(review._KEYS, "x")]}),  # noqa: SLF001 -- every key, and no verdict
+    ],
+)
+def test_a_base_that_is_no_verdicts_json_is_refused(repository: Repository, text: str) -> None:
+    (repository.folder / "base.json").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match="base"):
+        repository.reviewed("base.json")
+
+
+def test_the_review_says_of_logs_what_the_pipeline_says(repository: Repository) -> None:
+    repository.put("c/run.yaml", record(45, status="planned"))
+    reviewed, _, _ = review.review(repository.own, repository.policies, AS_OF, logs=repository.logs)
+    repository.ledgered()
+    from green.check import check  # noqa: PLC0415 -- beside its one use
+
+    recorded = check(repository.store, repository.policies, as_of=pipeline.resolved(AS_OF), commit=False).judgement
+    assert reviewed.lines == recorded.lines
+    assert reviewed.digest == recorded.digest
