@@ -166,7 +166,8 @@ Moment = Annotated[datetime, BeforeValidator(_moment)]
 class Part(BaseModel):
     """The base of all parts of a record: unknown keys are mistakes, and nothing changes later."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # built where it is first used: most commands read no record
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Cost(Part):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,12 +15,14 @@ from green.errors import InputError, Where
 
 if TYPE_CHECKING:
     from green.config import Config
+    from green.index import Scan
 
 
 @app.command(epilog="Example: green ingest logs/ more-logs/")
 def ingest(
     context: typer.Context,
-    paths: Annotated[list[Path], typer.Argument(help="folders of logs")],
+    paths: Annotated[list[Path], typer.Argument(help="folders of logs, or single logs and records")],
+    strict: Annotated[bool, typer.Option("--strict", help="end 4 where something is refused")] = False,  # noqa: FBT002 -- a flag
     as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,  # noqa: FBT002 -- a flag
 ) -> None:
     """Read logs without writing anything, and show what each file is to us."""
@@ -28,7 +31,13 @@ def ingest(
     found = [_one(config, path) for path in paths]
     if as_json:
         show_json(found)
-        return
+    else:
+        _print(found)
+    if strict and any(file["refused"] for result in found for file in result["files"]):
+        raise typer.Exit(InputError.exit_code)
+
+
+def _print(found: list[dict[str, Any]]) -> None:
     from green.output.text import table  # noqa: PLC0415 -- rich, only for a table
 
     for result in found:
@@ -37,6 +46,17 @@ def ingest(
         show(table(["file", "read as", "refused"], rows).rstrip("\n"))
         for ending, count in sorted(result["not_opened"].items()):
             show(f"not opened: {count} x {ending}")
+
+
+def _alone(path: Path) -> Scan:
+    """Return a scan of one file: of a record, the logs beside it are not read."""
+    from green.index import NATIVE, RECORDS, Scan, opened  # noqa: PLC0415 -- as below
+
+    if not opened(path.name, path.parent.name):
+        return Scan(skipped=Counter([path.suffix or "(none)"]))
+    stat = path.stat()
+    source = "." if path.name in RECORDS or path.name.endswith(NATIVE) else path.name
+    return Scan({source: [(path.name, stat.st_size, stat.st_mtime_ns)]})
 
 
 def _one(config: Config, path: Path) -> dict[str, Any]:
@@ -48,10 +68,8 @@ def _one(config: Config, path: Path) -> dict[str, Any]:
     if not path.exists():
         raise InputError(f"no such folder: {path}", where=Where(str(path)), mend="check the path")
     root = path if path.is_dir() else path.parent
-    scanned = scan(root)
-    sources = {
-        s: files for s, files in scanned.sources.items() if path.is_dir() or any(f[0] == path.name for f in files)
-    }
+    scanned = scan(root) if path.is_dir() else _alone(path)
+    sources = scanned.sources
     with (
         tempfile.TemporaryDirectory(prefix="green-") as folder,
         progress(f"reading {path}", len(sources)) as tick,

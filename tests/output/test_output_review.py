@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from hashlib import sha256
 from pathlib import Path
 
@@ -12,59 +10,9 @@ import pytest
 
 from green import pipeline, review
 from green.compare import Comparison, code
-from green.config import Config
 from green.errors import InputError, UsageError
 from green.output import json as as_json
-from green.policy.judge import Judgement
-from green.policy.load import load
-from tests.core.helper import Work
-
-POLICIES = """apiVersion: green/v1
-bundle: {id: test, version: 1.0.0}
-policies:
-- {id: A, title: a run, kind: limit, metric: energy.it, limit: {max: 50 kWh}}
-- {id: B, title: a team, kind: budget, metric: energy.it, group_by: [team], window: {rolling: 90d},
-   limit: {max: 100 kWh}}
-"""
-AS_OF = "2026-10-10"
-
-
-def record(energy: int, *, status: str = "completed", team: str = "nlp") -> str:
-    return (
-        f"team: {team}\nstatus: {status}\nstarted_at: 2026-10-01T08:00:00Z\nduration: 3 h\n"
-        f"energy:\n  basis: device\n  total: {energy} kWh\n"
-    )
-
-
-class Repository(Work):
-    """A git repository of run records, with a store of what was recorded."""
-
-    def git(self, *arguments: str) -> str:
-        who = ("-c", "user.name=t", "-c", "user.email=t@example.org")
-        own = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-        done = subprocess.run(
-            ["git", "-C", str(self.folder), *who, *arguments], check=True, capture_output=True, text=True, env=own
-        )
-        return done.stdout
-
-    def commit(self, message: str = "x") -> None:
-        self.git("add", "-A")
-        self.git("commit", "-q", "--allow-empty", "-m", message)
-
-    def reviewed(self, against: str, **options: bool) -> tuple[Judgement, Comparison, list[str]]:
-        found, comparison, notes = review.review(self.own, self.policies, AS_OF, against=against, **options)
-        assert comparison is not None
-        return found, comparison, notes
-
-    @property
-    def own(self) -> Config:
-        return self.config.model_copy(
-            update={"store": str(self.store), "policies": str(self.folder / "policies"), "allow_empty": True}
-        )
-
-    @property
-    def policies(self):  # noqa: ANN201 -- a PolicySet
-        return load(self.folder / "policies", shown="policies")
+from tests.output.repository import AS_OF, POLICIES, Repository, branched, record
 
 
 def states(comparison: Comparison) -> dict[tuple[str, str], str]:
@@ -74,17 +22,8 @@ def states(comparison: Comparison) -> dict[tuple[str, str], str]:
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
     """Return a repository with two runs on main, both recorded, and a branch of it checked out."""
-    made = Repository(tmp_path)
     monkeypatch.chdir(tmp_path)
-    made.put("../policies/p.yaml", POLICIES)
-    made.put("../.gitignore", "/audit/\n/results/\n")
-    made.put("a/run.yaml", record(40))
-    made.put("b/run.yaml", record(30))
-    made.git("init", "-q", "-b", "main")
-    made.commit()
-    made.ledgered()
-    made.git("checkout", "-q", "-b", "branch")
-    return made
+    return branched(tmp_path)
 
 
 def test_a_plan_over_the_budget_is_new_and_named_with_its_line(repository: Repository) -> None:

@@ -1,0 +1,43 @@
+"""`green ingest` of single files, as a hook before a commit calls it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from green.cli import main
+
+
+def run(*arguments: str | Path) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main(["ingest", *map(str, arguments)])
+    return int(str(ended.value.code))
+
+
+def test_strict_ends_4_where_something_is_refused_and_says_its_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, bad = tmp_path / "good" / "run.yaml", tmp_path / "bad" / "run.yaml"
+    for path, text in ((good, "team: x\n"), (bad, "team: x\nenergy: {total: 3 bananas}\n")):
+        path.parent.mkdir()
+        path.write_text(text, encoding="utf-8")
+    assert run("--strict", good) == 0
+    assert run(bad) == 0
+    assert run("--strict", good, bad) == 4
+    assert "BAD_UNIT (line 2)" in capsys.readouterr().out
+
+
+def test_a_record_is_read_without_the_logs_beside_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "run.yaml").write_text("team: x\n", encoding="utf-8")
+    (tmp_path / "broken.csv").write_bytes(b"\0\0\0")
+    assert run("--strict", tmp_path / "run.yaml") == 0
+    assert "broken" not in capsys.readouterr().out
+    assert run("--strict", tmp_path) == 4
+    assert run("--strict", tmp_path / "broken.csv") == 4
+
+
+def test_a_file_that_nobody_opens_is_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "model.pt").write_bytes(b"x")
+    assert run(tmp_path / "model.pt") == 0
+    assert "not opened: 1 x .pt" in capsys.readouterr().out
