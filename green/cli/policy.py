@@ -112,7 +112,9 @@ def _print(found: dict[str, Any]) -> None:
         show("\nruns that it sums:")
         names = ["run_id", "subject", "value", "low", "high", "unit", "unknown"]
         show(table(names, [[_cell(row[name]) for name in names] for row in found["runs"]]).rstrip("\n"))
-    show(f"\nthe SQL that judges it, over fact (view runs) and unit (view run_units):\n\n{found['sql'].rstrip()}")
+    show(
+        f"\nthe SQL that judges it, over fact (view runs), unit (view run_units) and faulty (run_ids that are errors):\n\n{found['sql'].rstrip()}"
+    )
 
 
 def _cell(value: object) -> str:

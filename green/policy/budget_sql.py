@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from green.policy.finding import LONGEST_S, NAMED_RUNS, UNATTRIBUTED
 from green.policy.metrics import METRICS
-from green.policy.sql import FAULT, broken, decimal, doubtful, missing, point, problem, selected, unbounded
+from green.policy.sql import broken, decimal, doubtful, missing, point, problem, selected, unbounded
 from green.policy.window import first_us, iso
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def _counted(policy: BudgetPolicy, moment: Moment) -> str:
     low = f"{metric.low} AS low" if metric.low else "CAST(NULL AS DOUBLE) AS low"
     high = f"{metric.high} AS high" if metric.high else "CAST(NULL AS DOUBLE) AS high"
     return f"""-- as of {shown}
-WITH run AS (
+WITH run AS NOT MATERIALIZED (
   SELECT
     run_id, where_file, where_line, error, status,
     coalesce(status = 'planned', FALSE) AS is_planned,
@@ -69,16 +69,21 @@ WITH run AS (
   FROM fact
   WHERE is_counted OR (is_current AND error IS NOT NULL)
 ),
-dated AS (  -- a plan ends at as-of, until a run of its run_id has ended
+over AS (  -- a plan ends at as-of, until a run of its run_id has ended; few runs are plans, so they are looked up
+  SELECT DISTINCT run_id
+  FROM run SEMI JOIN (SELECT run_id FROM run WHERE is_planned) USING (run_id)
+  WHERE NOT is_planned AND end_us <= {as_of}
+),
+dated AS NOT MATERIALIZED (
   SELECT *,
     CASE WHEN is_planned THEN {as_of} ELSE end_us END AS at_us,
-    {FAULT.format(partition="run_id, is_planned")} AS fault,
-    is_planned AND coalesce(
-      bool_or(NOT is_planned AND end_us <= {as_of}) OVER (PARTITION BY run_id), FALSE
-    ) AS is_over
+    CASE WHEN (run_id, is_planned) IN (
+      SELECT (run_id, among = 'planned') FROM faulty WHERE among IN ('counted', 'planned')
+    ) THEN coalesce(error, 'DUPLICATE_RUN_ID') END AS fault,
+    is_planned AND run_id IN (SELECT run_id FROM over) AS is_over
   FROM run
 ),
-counted AS (
+counted AS NOT MATERIALIZED (
   SELECT * EXCLUDE (problem),
     CASE WHEN at_us IS NULL THEN 'MISSING_FIELD' ELSE problem END AS problem
   FROM dated
@@ -94,7 +99,7 @@ def _grouped(policy: BudgetPolicy) -> str:
         is_point, low_sum = point(), "coalesce(sum(low_exact), 0)"
         high_sum = "CASE WHEN count(high_exact) = count(value_exact) THEN coalesce(sum(high_exact), 0) END"
     return f""",
-placed AS (
+placed AS NOT MATERIALIZED (
   SELECT run_id, subject, problem,
     CASE WHEN problem IS NULL THEN {_EXACT.format("value")} END AS value_exact,
     CASE WHEN problem IS NULL THEN {low} END AS low_exact,

@@ -14,7 +14,6 @@ from green.policy.finding import LEAST_AMOUNT, MOST_AMOUNT
 from green.policy.metrics import METRICS, TIER, TIERS
 from green.policy.model import AllowPolicy, BudgetPolicy, Check, IntensityPolicy, Limit, LimitPolicy
 from green.policy.sql import (
-    FAULT,
     NO_NUMBER,
     broken,
     double,
@@ -51,10 +50,9 @@ def compile_policy(loaded: Loaded, moment: Moment) -> str:
 
 def _run(policy: LimitPolicy | IntensityPolicy | AllowPolicy | RequirePolicy, columns: list[str]) -> str:
     """Select the runs of the current logs with what the policy needs of them."""
-    return f"""WITH run AS (
+    return f"""WITH run AS NOT MATERIALIZED (
   SELECT
-    run_id, where_file, where_line,
-    {FAULT.format(partition="run_id")} AS fault,
+    run_id, where_file, where_line, error,
     {selected(policy.select)} AS is_selected,
     {missing(policy.select)} AS missing,
     {("," + chr(10) + "    ").join(columns)}
@@ -64,37 +62,39 @@ def _run(policy: LimitPolicy | IntensityPolicy | AllowPolicy | RequirePolicy, co
 
 
 def _rows(source: str, verdict: str, reason: str, named: str, numbers: str) -> str:
-    """Select one row a run; a run_id that comes twice is one error."""
+    """Select one row a run; a run that is an error is told once, however often its run_id stands there.
+
+    The window that keeps one of them sees faulty runs only: over all runs it would cost more than the judging.
+    """
     return f""",
-judged AS (
+judged AS NOT MATERIALIZED (
   SELECT *,
     CASE
-      WHEN fault IS NOT NULL THEN 'error'
       WHEN is_selected IS NULL THEN 'unknown'
       {verdict}
     END AS verdict
-  FROM {source}
+  FROM {source} ANTI JOIN (SELECT run_id FROM faulty WHERE among = 'current') USING (run_id)
   WHERE is_selected IS DISTINCT FROM FALSE
 )
 SELECT
   run_id AS subject,
   verdict,
   CASE
-    WHEN fault IS NOT NULL THEN fault
     WHEN is_selected IS NULL THEN 'MISSING_FIELD'
     {reason}
   END AS reason,
   {numbers},
   1 AS runs,
   CAST(verdict = 'unknown' AS INTEGER) AS unknown_runs,
-  CASE WHEN fault IS NOT NULL THEN '' WHEN is_selected IS NULL THEN missing ELSE {named} END AS named,
+  CASE WHEN is_selected IS NULL THEN missing ELSE {named} END AS named,
   where_file,
   where_line
 FROM judged
-QUALIFY row_number() OVER (
-  PARTITION BY run_id ORDER BY where_file NULLS LAST, where_line NULLS LAST, fault, missing
-) = 1
-ORDER BY subject
+UNION ALL
+SELECT run_id, 'error', coalesce(error, 'DUPLICATE_RUN_ID'), NULL, NULL, NULL, 0, 1, 0, '', where_file, where_line
+FROM run SEMI JOIN (SELECT run_id FROM faulty WHERE among = 'current') USING (run_id)
+WHERE is_selected IS DISTINCT FROM FALSE
+QUALIFY row_number() OVER (PARTITION BY run_id ORDER BY where_file NULLS LAST, where_line NULLS LAST, error) = 1
 """
 
 
@@ -114,10 +114,10 @@ def _bounded(policy: LimitPolicy | IntensityPolicy, loaded: Loaded) -> str:
     ]
     if bounds.warn_above is not None:
         cases.append(f"WHEN value > {limit(bounds.warn_above)} THEN 'warn'")
-    known = "CASE WHEN verdict NOT IN ('error', 'unknown') THEN {0} END AS {0}"
+    known = "CASE WHEN verdict <> 'unknown' THEN {0} END AS {0}"
     numbers = ", ".join(known.format(name) for name in ("value", "low", "high"))
     is_point = point() if metric.has_interval else "FALSE"
-    points = f"CAST(verdict NOT IN ('error', 'unknown') AND {is_point} AS INTEGER) AS points"
+    points = f"CAST(verdict <> 'unknown' AND {is_point} AS INTEGER) AS points"
     source = "run" if isinstance(policy, LimitPolicy) else "ratio"
     reason = f"WHEN problem IS NOT NULL THEN problem WHEN verdict = 'at_risk' THEN {unbounded(bounds)}"
     return run + _rows(source, "\n      ".join([*cases, "ELSE 'pass'"]), reason, "''", f"{numbers}, {points}")
@@ -144,11 +144,12 @@ def _intensity(policy: IntensityPolicy, loaded: Loaded) -> str:
     )
     return f"""{run},
 amount AS (  -- an amount that is stated twice is no amount
-  SELECT run_id, CASE WHEN count(*) = 1 THEN any_value(amount) END AS amount
-  FROM unit WHERE unit = {quoted(policy.per)} GROUP BY run_id
+  SELECT run_id, amount
+  FROM unit ANTI JOIN (SELECT run_id FROM faulty WHERE among = {quoted("unit " + policy.per)}) USING (run_id)
+  WHERE unit = {quoted(policy.per)}
 ),
 ratio AS (
-  SELECT run.run_id, where_file, where_line, fault, is_selected, missing,
+  SELECT run.run_id, where_file, where_line, is_selected, missing,
     {parts},
     CASE
       WHEN problem IS NOT NULL THEN problem
@@ -168,8 +169,8 @@ _NONE = ", ".join(f"{NO_NUMBER} AS {name}" for name in ("value", "low", "high"))
 def _allow(policy: AllowPolicy) -> str:
     field, names = policy.field, listed(policy.allow)
     if field == "hardware":
-        found = "string_agg(DISTINCT item, ', ' ORDER BY item) FROM unnest(hardware) AS cell(item)"
-        refused = f"(SELECT {found} WHERE item <> '' AND item NOT IN {names})"
+        found = f"list_filter(hardware, lambda item: item <> '' AND item NOT IN {names})"
+        refused = f"NULLIF(array_to_string(list_sort(list_distinct({found})), ', '), '')"
     else:
         refused = f"CASE WHEN {field} <> '' AND {field} NOT IN {names} THEN {field} END"
     columns = [f"{refused} AS refused", f"{is_missing(field)} AS is_missing"]

@@ -37,6 +37,18 @@ FACT: dict[str, str] = {
     "where_line": "INTEGER",
 }
 UNIT: dict[str, str] = {"run_id": "VARCHAR", "unit": "VARCHAR", "amount": "DOUBLE"}
+_FAULTY = """CREATE OR REPLACE TEMP TABLE faulty AS
+SELECT run_id, 'current' AS among
+FROM fact
+WHERE is_current AND (is_counted OR error IS NOT NULL) AND status IS DISTINCT FROM 'planned'
+GROUP BY run_id HAVING count(*) > 1 OR any_value(error) IS NOT NULL
+UNION ALL
+SELECT run_id, CASE WHEN coalesce(status = 'planned', FALSE) THEN 'planned' ELSE 'counted' END AS among
+FROM fact
+WHERE is_counted OR (is_current AND error IS NOT NULL)
+GROUP BY ALL HAVING count(*) > 1 OR any_value(error) IS NOT NULL
+UNION ALL
+SELECT run_id, 'unit ' || unit AS among FROM unit GROUP BY ALL HAVING count(*) > 1"""
 _TIMES = frozenset({"started_at", "ended_at"})
 
 
@@ -45,6 +57,11 @@ def create(connection: DuckDBPyConnection) -> None:
     for table, columns in (("fact", FACT), ("unit", UNIT)):
         listed = ", ".join(f"{name} {kind}" for name, kind in columns.items())
         connection.execute(f"CREATE OR REPLACE TABLE {table} ({listed})")
+
+
+def prepare(connection: DuckDBPyConnection) -> None:
+    """Make the relation `faulty`: run_ids that are errors or stand twice, found once and not by every policy."""
+    connection.execute(_FAULTY)
 
 
 def insert(

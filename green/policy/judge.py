@@ -12,7 +12,7 @@ import green
 from green.policy import reference
 from green.policy.budget_sql import END_US
 from green.policy.compile import compile_policy
-from green.policy.facts import fetch
+from green.policy.facts import fetch, prepare
 from green.policy.finding import Finding, Moment
 from green.policy.load import Loaded, PolicySet
 from green.policy.model import BudgetPolicy, Enforcement, OnUnknown
@@ -97,6 +97,7 @@ def judge(
 ) -> Judgement:
     """Judge the relations `fact` and `unit` by the compiled SQL of each policy."""
     moment = moment_of(connection, as_of, no_history=no_history)
+    prepare(connection)
 
     def compiled(loaded: Loaded) -> list[Finding]:
         rows = connection.execute(compile_policy(loaded, moment)).fetchall()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import green
 from green.policy.compile import compile_policy
+from green.policy.facts import prepare
 from green.policy.finding import Finding
 from green.policy.judge import Judgement, moment_of, sum_up, worded
 from green.policy.load import PolicySet, digest_of
@@ -52,6 +53,7 @@ def judge_again(
     `memory` is a file of ours; `apart` are the (policy, subject) whose verdict is wanted though it passes.
     """
     moment = moment_of(con, as_of, no_history=False)
+    prepare(con)
     is_known = _remember(con, memory, _key(policies))
     typed = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())
     con.execute(f"CREATE TEMP TABLE finding (policy VARCHAR, {typed})")

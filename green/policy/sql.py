@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from green.policy.model import Matcher, Select
 
 NO_NUMBER = "CAST(NULL AS DOUBLE)"
-FAULT = "coalesce(error, CASE WHEN count(*) OVER (PARTITION BY {partition}) > 1 THEN 'DUPLICATE_RUN_ID' END)"
 _PLAIN = ("value", "low", "high")
 
 
@@ -68,8 +67,8 @@ def missing(select: Select) -> str:
 def is_missing(field: str) -> str:
     """Tell whether a field of a run is absent; of hardware, whether any device is unknown."""
     if field == "hardware":
-        unknown = "(SELECT count(*) FROM unnest(hardware) AS cell(item) WHERE coalesce(item, '') = '')"
-        return f"(coalesce(len(hardware), 0) = 0 OR {unknown} > 0)"
+        unknown = "len(list_filter(hardware, lambda item: coalesce(item, '') = ''))"
+        return f"(coalesce(len(hardware), 0) = 0 OR coalesce({unknown}, 0) > 0)"
     if field in {"started_at", "ended_at"}:
         return f"(NOT coalesce(isfinite({field}), FALSE))"
     if field == "duration_s":
