@@ -115,6 +115,7 @@ def _events(
     ]
     now = {(one.policy, one.subject): one for one in judgement.verdicts}
     budgets = {loaded.policy.id for loaded in policies.policies if loaded.policy.kind == "budget"}
+    events += _waivers(con, policies)
     for key, verdict in now.items():
         # a budget's state is recorded while it holds, too: `budget_status` tells how much is left
         if key[0] in budgets or verdict.verdict not in SILENT or key in before:
@@ -129,6 +130,27 @@ def _events(
         "summary": ledger.canonical(judgement.summary),
     }
     return [*events, ("check", "policies", ledger.canonical(body))]
+
+
+def _waivers(con: duckdb.DuckDBPyConnection, policies: PolicySet) -> list[audit.Event]:
+    """Return an event a waiver; one that stands in no file any more is withdrawn: it has an id and no policy."""
+    events = []
+    for one in policies.waivers:
+        waiver = one.waiver
+        body = {
+            "approved_by": waiver.approved_by,
+            "definition": ledger.canonical(one.canonical()),
+            "expires": waiver.expires,
+            "id": waiver.id,
+            "issued": waiver.issued,
+            "owner": waiver.owner,
+            "policy": waiver.policy,
+        }
+        events.append(("waiver", waiver.id, ledger.canonical(body)))
+    query = "SELECT waiver_id FROM waivers_active WHERE policy_id IS NOT NULL"
+    known = {waiver_id for (waiver_id,) in con.execute(query).fetchall()}
+    withdrawn = sorted(known - {one.waiver.id for one in policies.waivers})
+    return events + [("waiver", name, ledger.canonical({"id": name})) for name in withdrawn]
 
 
 def _verdict(record: dict[str, Any]) -> str:

@@ -100,7 +100,7 @@ def _identity(config: Config) -> str:
 
 
 def _policies(config: Config) -> list[str]:
-    from green.policy.files import files  # noqa: PLC0415 -- beside its one use
+    from green.policy.load import files  # noqa: PLC0415 -- pulls pydantic models of policies in
 
     folder = Path(config.policies)
     return [str(file) for file in files(folder)] if folder.exists() else []

@@ -194,6 +194,16 @@ ZERO_DENOMINATOR: nothing was produced, so that there is nothing to divide by
 > write functional_units into run.yaml
 NO_HISTORY: a budget was judged without a store
 > judge it with --store
+WAIVER_EXPIRED: the last day of the waiver is over
+> mend what it covered, and remove it; what is still needed takes a new waiver
+WAIVER_EARLY: the waiver is not valid yet at the time of the judgement
+> judge with --as-of now, or wait
+WAIVER_UNDATED: no fact has a time, so that nobody can tell whether the waiver is valid
+> judge with --as-of now
+WAIVER_UNUSED: the waiver covers nothing that breaks its policy
+> remove it
+WAIVER_EXCEEDED: what the waiver covers went beyond its ceiling
+> bring it below the ceiling, or have another waiver approved
 NO_MATCH: the policy must match a run, and selected none
 > mend its select, or remove must_match
 """

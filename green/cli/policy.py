@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,12 +22,23 @@ app.add_typer(commands, name="policy")
 AsJson = Annotated[bool, typer.Option("--json", help="for programs")]
 
 
-@commands.command(epilog="Example: green policy schema > policies/schema.json")
-def schema() -> None:
-    """Print the JSON schema of policy files, for editors."""
-    from green.policy.schema import schema as policy_schema  # noqa: PLC0415 -- pydantic, only here
+class Language(StrEnum):
+    """The files that have a schema."""
 
-    show(json.dumps(policy_schema(), indent=2, ensure_ascii=False))
+    POLICIES = "policies"
+    WAIVERS = "waivers"
+    SCOPE = "scope"
+    CASES = "cases"
+
+
+@commands.command(epilog="Example: green policy schema > policies/schema.json")
+def schema(
+    of: Annotated[Language, typer.Argument(help="which files the schema is for")] = Language.POLICIES,
+) -> None:
+    """Print the JSON schema of policy files, or of waivers, scopes or cases, for editors."""
+    from green.policy.schema import schema_text  # noqa: PLC0415 -- pydantic, only here
+
+    show(schema_text(of.value).rstrip("\n"))
 
 
 @commands.command(
@@ -102,7 +113,10 @@ def _print(found: dict[str, Any]) -> None:
 
     for line in found["words"]:
         show(plain(line, 2000))
-    show(f"\njudged as of {found['as_of'] or 'no known time'}:")
+    counts = found["considered"]
+    lacking = f"; {counts['unknown']} lack a field that it needs" if counts["unknown"] else ""
+    show(f"\nof {counts['runs']} runs it selects {counts['selected']}{lacking}")
+    show(f"judged as of {found['as_of'] or 'no known time'}:")
     if found["subjects"]:
         names = ["subject", "verdict", "value", "low", "high", "limit", "margin", "unit", "message"]
         show(table(names, [[_cell(row[name]) for name in names] for row in found["subjects"]]).rstrip("\n"))
@@ -112,9 +126,12 @@ def _print(found: dict[str, Any]) -> None:
         show("\nruns that it sums:")
         names = ["run_id", "subject", "value", "low", "high", "unit", "unknown"]
         show(table(names, [[_cell(row[name]) for name in names] for row in found["runs"]]).rstrip("\n"))
-    show(
-        f"\nthe SQL that judges it, over fact (view runs), unit (view run_units) and faulty (run_ids that are errors):\n\n{found['sql'].rstrip()}"
-    )
+    if found["waivers"]:
+        show("\nwaivers of it:")
+        names = ["id", "state", "issued", "expires", "owner", "approved_by", "message"]
+        show(table(names, [[_cell(row[name]) for name in names] for row in found["waivers"]]).rstrip("\n"))
+    show("\nthe SQL that judges it, over fact (view runs), unit (view run_units) and faulty (run_ids that are errors):")
+    show(f"\n{found['sql'].rstrip()}")
 
 
 def _cell(value: object) -> str:

@@ -8,19 +8,22 @@ from green.errors import UsageError
 from green.explain.facts import rows
 from green.policy.compile import check_label, compile_policy
 from green.policy.judge import judge, moment_of
-from green.policy.load import PolicySet
 from green.policy.metrics import METRICS, nearest
 from green.policy.model import AllowPolicy, BudgetPolicy, IntensityPolicy, RequirePolicy
+from green.policy.sql import selected
+from green.policy.waivers import POLICY as WAIVERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import duckdb
 
     from green.explain.facts import Row
+    from green.policy.finding import Moment
     from green.policy.judge import Verdict
-    from green.policy.load import Loaded
+    from green.policy.load import Loaded, PolicySet
     from green.policy.model import Limit, Matcher
+    from green.policy.waivers import Granted
 
 _SUMMED = ",\ngrouped AS ("  # what stands before it in a budget's SQL is the runs that it sums
 
@@ -31,16 +34,52 @@ def explain_policy(con: duckdb.DuckDBPyConnection, policies: PolicySet, policy_i
     if policy_id not in known:
         raise UsageError(f"no policy {policy_id!r}", mend=nearest(policy_id, known))
     loaded = policies[policy_id]
-    judgement = judge(con, PolicySet((loaded,), policies.digest), as_of=as_of)
-    sql = compile_policy(loaded, moment_of(con, as_of, no_history=False))
+    judgement = judge(con, policies.only(policy_id), as_of=as_of)
+    moment = moment_of(con, as_of, no_history=False)
+    sql = compile_policy(loaded, moment)
+    own = [one for one in judgement.verdicts if one.policy == policy_id]
     return {
         "policy": policy_id,
-        "words": list(_words(loaded)),
+        "words": [*_words(loaded), _bundle(policies, loaded)],
         "sql": sql,
         "as_of": judgement.as_of,
-        "subjects": [_subject(verdict, loaded) for verdict in judgement.verdicts],
+        "considered": _considered(con, loaded),
+        "subjects": [_subject(verdict, loaded) for verdict in own],
         "runs": _summed(con, loaded, sql),
+        "waivers": [_waiver(one, judgement.verdicts, moment) for one in policies.waivers_of(policy_id)],
     }
+
+
+def _considered(con: duckdb.DuckDBPyConnection, loaded: Loaded) -> Row:
+    """Count the runs that the policy could be about, those that it selects, and those that may be meant."""
+    own = "is_current AND status IS DISTINCT FROM 'planned'"
+    among = "is_counted" if isinstance(loaded.policy, BudgetPolicy) else f"is_counted AND {own}"
+    return rows(
+        con,
+        "SELECT count(*) AS runs, count(*) FILTER (WHERE is_selected) AS selected,"
+        " count(*) FILTER (WHERE is_selected IS NULL) AS unknown"
+        f" FROM (SELECT {selected(loaded.policy.select)} AS is_selected FROM fact WHERE {among})",
+    )[0]
+
+
+def _waiver(one: Granted, verdicts: Sequence[Verdict], moment: Moment) -> dict[str, Any]:
+    """Return a waiver, whether it holds, and what it does now."""
+    said = next(v for v in verdicts if v.policy == WAIVERS and v.subject == one.waiver.id)
+    return {
+        **one.canonical(),
+        "state": one.state(moment.as_of_us),
+        "verdict": said.verdict,
+        "message": said.message,
+        "waives": [v.subject for v in verdicts if v.waiver == one.waiver.id and v.verdict == "waived"],
+        "where": str(one.where),
+    }
+
+
+def _bundle(policies: PolicySet, loaded: Loaded) -> str:
+    """Name the bundle by the digest of what it says: a version is a promise, a digest is a fact."""
+    bundle = loaded.bundle
+    digest = policies.bundle_digest(bundle.id)[:16]
+    return f"Written in {loaded.where} (bundle {bundle.id} {bundle.version}, digest {digest})"
 
 
 def _subject(verdict: Verdict, loaded: Loaded) -> dict[str, Any]:
@@ -89,7 +128,6 @@ def _words(loaded: Loaded) -> Iterator[str]:
         yield f"Because: {policy.because}"
     if policy.mend:
         yield f"Mend: {policy.mend}"
-    yield f"Written in {loaded.where} (bundle {loaded.bundle.id} {loaded.bundle.version})"
 
 
 def _what(loaded: Loaded) -> str:

@@ -77,16 +77,16 @@ def check_bounds(policy: Policy) -> None:
 def read(limit: Limit, expected: str, stored: str, path: tuple[str | int, ...]) -> Bounds:
     """Read the bounds of a limit, and check that they make sense together."""
     raw = next(raw for raw in (limit.max, limit.min, limit.warn_above) if raw is not None)
-    upper = _bound(limit.max, expected, (*path, "max"))
-    lower = _bound(limit.min, expected, (*path, "min"))
+    upper = bound(limit.max, expected, (*path, "max"))
+    lower = bound(limit.min, expected, (*path, "min"))
     is_share = isinstance(limit.warn_above, str) and limit.warn_above.endswith("%") and expected != "1"
     if is_share:
         if upper is None:
             raise BadBound((*path, "warn_above"), "a share of max, without a max", "write max, or a quantity")
-        share = _bound(limit.warn_above, "1", (*path, "warn_above")) or Decimal(0)
+        share = bound(limit.warn_above, "1", (*path, "warn_above")) or Decimal(0)
         warn: Decimal | None = EXACT.multiply(upper, share)
     else:
-        warn = _bound(limit.warn_above, expected, (*path, "warn_above"))
+        warn = bound(limit.warn_above, expected, (*path, "warn_above"))
     if upper is not None and warn is not None and warn > upper:
         raise BadBound((*path, "warn_above"), "warns above the limit itself", "write less than max")
     if upper is not None and lower is not None and lower > upper:
@@ -99,7 +99,8 @@ def _written(raw: object, stored: str) -> str:
     return stored if unit == "1" else unit
 
 
-def _bound(raw: object, unit: str, path: tuple[str | int, ...]) -> Decimal | None:
+def bound(raw: object, unit: str, path: tuple[str | int, ...]) -> Decimal | None:
+    """Read one bound in `unit`: a finite number that is not negative, without a tolerance."""
     if raw is None:
         return None
     try:
@@ -127,7 +128,7 @@ def _intensity(policy: IntensityPolicy, metric: Metric) -> Bounds:
     stored = f"{metric.unit}/{policy.per}"
     limit = policy.limit
     key, raw = next((key, raw) for key in ("max", "min", "warn_above") if (raw := getattr(limit, key)) is not None)
-    _bound(raw, stored, ("limit", key))  # first against the metric, so that a mistake names its dimension
+    bound(raw, stored, ("limit", key))  # first against the metric, so that a mistake names its dimension
     unit = units.unit_of(raw)
     above, _, below = unit.partition("/")
     up, down = factor(metric.unit, above)

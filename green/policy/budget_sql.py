@@ -100,7 +100,7 @@ def _grouped(policy: BudgetPolicy) -> str:
         high_sum = "CASE WHEN count(high_exact) = count(value_exact) THEN coalesce(sum(high_exact), 0) END"
     return f""",
 placed AS NOT MATERIALIZED (
-  SELECT run_id, subject, problem,
+  SELECT run_id, subject, problem, is_planned,
     CASE WHEN problem IS NULL THEN {_EXACT.format("value")} END AS value_exact,
     CASE WHEN problem IS NULL THEN {low} END AS low_exact,
     CASE WHEN problem IS NULL THEN {high} END AS high_exact,
@@ -114,6 +114,7 @@ grouped AS (  -- SUM of a DECIMAL is exact, whatever the order and the number of
     coalesce(sum(value_exact), 0) AS value,
     {low_sum} AS low,
     {high_sum} AS high,
+    coalesce(sum(value_exact) FILTER (WHERE is_planned), 0) AS planned,
     count(*) FILTER (WHERE is_point) AS points,
     count(*) AS runs,
     count(problem) AS unknown_runs,
@@ -169,12 +170,12 @@ SELECT
   subject, verdict,
   CASE {newline.join(reasons)} END AS reason,
   value, low, high, points, runs, unknown_runs, named,
-  CAST(NULL AS VARCHAR) AS where_file, CAST(NULL AS INTEGER) AS where_line
+  CAST(NULL AS VARCHAR) AS where_file, CAST(NULL AS INTEGER) AS where_line, planned
 FROM judged
 UNION ALL
 SELECT
   subject, verdict, reason, nothing, nothing, nothing, 0, 1, CAST(verdict = 'unknown' AS INTEGER), named,
-  where_file, where_line
+  where_file, where_line, NULL
 FROM apart
 ORDER BY subject, verdict
 """

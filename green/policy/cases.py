@@ -14,6 +14,7 @@ from green.policy.judge import VERDICTS, Verdict, judge
 from green.policy.load import PolicySet
 from green.policy.metrics import METRICS, TIER
 from green.policy.model import Part
+from green.policy.waivers import Granted, Waiver, granted
 from green.policy.window import read_as_of
 from green.policy.words import Id, Raw, Text, as_tuple
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from green.policy.facts import Row
     from green.policy.finding import Number
+    from green.policy.load import Loaded
 
 _FINDINGS = frozenset(VERDICTS) - {"pass", "not_applicable"}
 
@@ -87,6 +89,8 @@ class Expected(Part):
     subject: Text
     verdict: Literal["error", "fail", "unknown", "at_risk", "warn", "waived", "pass", "not_applicable"]
     reason: Text | None = None
+    policy: Id | None = None  # GRN-WAIVER, where the subject is a waiver
+    waiver: Id | None = None
 
 
 class Case(Part):
@@ -95,6 +99,7 @@ class Case(Part):
     name: Text
     as_of: str = "latest"
     given: tuple[Given, ...]
+    waivers: tuple[Waiver, ...] = ()
     expect: Annotated[tuple[Expected, ...], Field(min_length=1)]
 
 
@@ -141,18 +146,34 @@ def run_cases(folder: Path, policies: PolicySet, *, shown: str = "") -> CaseRepo
     """Run every case file of a folder against the policies that they name."""
     results: list[CaseResult] = []
     tested: set[str] = set()
-    for file in sorted(folder.glob("*.y*ml")):
-        document = yaml.load(file, f"{shown or folder.name}/{file.name}")
+    for file in case_files(folder):
+        document = yaml.load(file, f"{shown or folder.name}/{file.relative_to(folder).as_posix()}")
         cases = yaml.validate(CaseFile, document)
         if cases.policy not in {loaded.policy.id for loaded in policies.policies}:
             raise UsageError(f'no policy "{cases.policy}"', where=document.where("policy"), mend="name one that exists")
         tested.add(cases.policy)
-        only = PolicySet((policies[cases.policy],), policies.digest)
+        loaded = policies[cases.policy]
         for index, case in enumerate(cases.cases):
             where = document.where("cases", index)
+            waivers = tuple(_granted(one, loaded, document, index, n) for n, one in enumerate(case.waivers))
+            only = PolicySet((loaded,), policies.digest, waivers)
             results.append(CaseResult(cases.policy, case.name, where, _wrong(case, only, where)))
     untested = tuple(loaded.policy.id for loaded in policies.policies if loaded.policy.id not in tested)
     return CaseReport(tuple(results), untested, len(policies.policies))
+
+
+def case_files(folder: Path) -> list[Path]:
+    """List the files of cases: those of a folder `cases`, or of every such folder below the policies."""
+    folders = [folder] if folder.name == "cases" else sorted(one for one in folder.rglob("cases") if one.is_dir())
+    return [file for one in folders for file in sorted(one.glob("*.y*ml"))]
+
+
+def _granted(waiver: Waiver, loaded: Loaded, document: yaml.Document, case: int, number: int) -> Granted:
+    def where(*keys: str | int) -> Where:
+        return document.where("cases", case, "waivers", number, *keys)
+
+    own = loaded if waiver.policy == loaded.policy.id else None
+    return granted(waiver, own, (loaded.policy.id,), where)
 
 
 def _wrong(case: Case, policies: PolicySet, where: Where) -> tuple[str, ...]:
@@ -170,18 +191,18 @@ def _wrong(case: Case, policies: PolicySet, where: Where) -> tuple[str, ...]:
             raise UsageError(error.what, where=where, mend=error.mend) from error
         insert(connection, [], units=amounts)
         judgement = judge(connection, policies, as_of=case.as_of)
-    return tuple(_differences(case, [*judgement.verdicts, *judgement.idle]))
+    return tuple(_differences(case, policies.policies[0].policy.id, [*judgement.verdicts, *judgement.idle]))
 
 
 def _amount(unit: str, raw: object) -> float:
     return float(units.parse(raw, unit).value)
 
 
-def _differences(case: Case, verdicts: list[Verdict]) -> list[str]:
-    found = {verdict.subject: verdict for verdict in verdicts}
+def _differences(case: Case, policy: str, verdicts: list[Verdict]) -> list[str]:
+    found = {(verdict.policy, verdict.subject): verdict for verdict in verdicts}
     wrong = []
     for expected in case.expect:
-        verdict = found.pop(expected.subject, None)
+        verdict = found.pop((expected.policy or policy, expected.subject), None)
         lead = f"expected {expected.verdict} for {expected.subject}, found"
         if verdict is None:
             wrong.append(f"{lead} no verdict")
@@ -189,6 +210,8 @@ def _differences(case: Case, verdicts: list[Verdict]) -> list[str]:
             wrong.append(f"{lead} {verdict.verdict}: {verdict.message}")
         elif expected.reason not in {None, verdict.reason}:
             wrong.append(f"expected reason {expected.reason} for {expected.subject}, found {verdict.reason}")
+        elif expected.waiver not in {None, verdict.waiver}:
+            wrong.append(f"expected waiver {expected.waiver} for {expected.subject}, found {verdict.waiver}")
     wrong += [
         f"did not expect {verdict.verdict} for {verdict.subject}: {verdict.message}"
         for verdict in found.values()

@@ -24,6 +24,7 @@ class Finding(NamedTuple):  # made by the ten thousand: three times faster than 
     named: str = ""  # what the sentence names: missing fields, values that are not allowed, unknown runs
     where_file: str | None = None
     where_line: int | None = None
+    planned: Number | None = None  # of a budget: the part of its value that is planned, once and not as a pace
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
+from itertools import starmap
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import green
@@ -17,14 +19,19 @@ from green.policy.finding import Finding, Moment
 from green.policy.load import Loaded, PolicySet
 from green.policy.model import BudgetPolicy, Enforcement, OnUnknown
 from green.policy.sentence import in_unit, sentence
+from green.policy.waive import Settled, Use, cover_by_rows, cover_by_sql, settle
+from green.policy.waiver_words import remark, told
+from green.policy.waivers import POLICY, TITLE
 from green.policy.window import iso, read_as_of
 from green.policy.written import recorded, signed
 from green.reasons import reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from duckdb import DuckDBPyConnection
+
+    from green.policy.waive import Cover
 
 # The order of a roll-up: the worst first.
 VERDICTS = ("error", "fail", "unknown", "at_risk", "warn", "waived", "pass", "not_applicable")
@@ -50,6 +57,7 @@ class Verdict(NamedTuple):
     where_file: str | None
     where_line: int | None
     on_unknown: str  # not part of the record: it decides the exit code
+    waiver: str | None = None
 
     def record(self) -> dict[str, Any]:
         """Return the verdict as a JSON object with the keys of the contract, in their order."""
@@ -68,7 +76,7 @@ class Verdict(NamedTuple):
             "reason": self.reason,
             "message": self.message,
             "mend": self.mend,
-            "waiver": None,
+            "waiver": self.waiver,
             "where": {"file": self.where_file, "line": self.where_line},
         }
 
@@ -101,9 +109,9 @@ def judge(
 
     def compiled(loaded: Loaded) -> list[Finding]:
         rows = connection.execute(compile_policy(loaded, moment)).fetchall()
-        return list(map(Finding._make, rows))  # the columns of a policy's SQL are the fields, in their order
+        return list(starmap(Finding, rows))  # the columns of a policy's SQL are the fields, in their order
 
-    return conclude(policies, moment, compiled)
+    return conclude(policies, moment, compiled, cover_by_sql(connection))
 
 
 def judge_by_reference(
@@ -112,7 +120,8 @@ def judge_by_reference(
     """Judge the same facts by the reference evaluator: a second opinion, without SQL."""
     moment = moment_of(connection, as_of, no_history=no_history)
     facts, units = fetch(connection)
-    return conclude(policies, moment, lambda loaded: reference.evaluate(loaded, moment, facts, units))
+    evaluate = partial(reference.evaluate, moment=moment, facts=facts, units=units)
+    return conclude(policies, moment, evaluate, cover_by_rows(facts))
 
 
 def moment_of(connection: DuckDBPyConnection, as_of: str, *, no_history: bool) -> Moment:
@@ -122,18 +131,34 @@ def moment_of(connection: DuckDBPyConnection, as_of: str, *, no_history: bool) -
     return Moment(last if as_of == "latest" else read_as_of(as_of), first, no_history)
 
 
-def conclude(policies: PolicySet, moment: Moment, evaluate: Callable[[Loaded], list[Finding]]) -> Judgement:
-    """Put findings into verdicts, count and sign them."""
+def conclude(
+    policies: PolicySet, moment: Moment, evaluate: Callable[[Loaded], list[Finding]], cover: Cover
+) -> Judgement:
+    """Put findings into verdicts, apply waivers, count and sign them."""
     verdicts: list[Verdict] = []
     for loaded in policies.policies:
-        verdicts += worded(loaded, evaluate(loaded), moment)
+        verdicts += worded(policies, loaded, evaluate(loaded), moment, cover)
     return sum_up(policies, moment, verdicts, {})
 
 
-def worded(loaded: Loaded, findings: list[Finding], moment: Moment) -> list[Verdict]:
-    """Put the findings of a policy into verdicts; no finding is one, too."""
+def worded(
+    policies: PolicySet,
+    loaded: Loaded,
+    findings: list[Finding],
+    moment: Moment,
+    cover: Cover,
+    *,
+    is_all: bool = True,
+) -> list[Verdict]:
+    """Put the findings of a policy into verdicts, and add those about its waivers.
+
+    No finding is one, too, unless there are others that are known already (`is_all` is False).
+    """
     frame = _frame(loaded)
-    return [_verdict(frame, finding, moment) for finding in findings or [_nothing(loaded, moment)]]
+    settled, uses = settle(loaded, findings, policies.waivers_of(loaded.policy.id), moment, cover)
+    listed = findings or ([_nothing(loaded, moment)] if is_all else [])
+    verdicts = [_verdict(frame, finding, moment, settled) for finding in listed]
+    return verdicts + [_of_waiver(use, loaded, moment) for use in uses]
 
 
 def sum_up(
@@ -209,15 +234,22 @@ def _frame(loaded: Loaded) -> _Frame:
     )
 
 
-def _verdict(frame: _Frame, finding: Finding, moment: Moment) -> Verdict:
+def _verdict(frame: _Frame, finding: Finding, moment: Moment, settled: Mapping[str, Settled]) -> Verdict:
     loaded = frame.loaded
     bounds = loaded.bounds
     is_run = finding.where_file is not None
+    verdict, why, waiver = finding.verdict, finding.reason, None
+    message = sentence(finding, loaded, moment)
+    if finding.subject in settled:
+        one = settled[finding.subject]
+        message += f"; {remark(one)}"
+        if one.outcome in {"waived", "at_risk"}:
+            verdict, why, waiver = one.outcome, one.reason, one.granted.waiver.id
     return Verdict(
         policy=frame.policy,
         title=frame.title,
         subject=finding.subject,
-        verdict=finding.verdict,
+        verdict=verdict,
         enforcement=frame.enforcement,
         metric=frame.metric,
         value=in_unit(finding.value, bounds),
@@ -225,12 +257,37 @@ def _verdict(frame: _Frame, finding: Finding, moment: Moment) -> Verdict:
         high=in_unit(finding.high, bounds),
         limit=frame.limit,
         unit=frame.unit,
-        reason=finding.reason,
-        message=sentence(finding, loaded, moment),
+        reason=why,
+        message=message,
         mend=_mend(loaded, finding),
         where_file=finding.where_file if is_run else loaded.where.file,
         where_line=finding.where_line if is_run else loaded.where.line or None,
         on_unknown=frame.on_unknown,
+        waiver=waiver,
+    )
+
+
+def _of_waiver(use: Use, loaded: Loaded, moment: Moment) -> Verdict:
+    """Return the verdict about a waiver itself; one that is exceeded weighs as much as its policy."""
+    verdict, why, message = told(use, moment)
+    return Verdict(
+        policy=POLICY,
+        title=TITLE,
+        subject=use.granted.waiver.id,
+        verdict=verdict,
+        enforcement=loaded.enforcement.value,
+        metric=None,
+        value=None,
+        low=None,
+        high=None,
+        limit=None,
+        unit=None,
+        reason=why,
+        message=message,
+        mend="" if why is None else reason(why).mend,
+        where_file=use.granted.where.file,
+        where_line=use.granted.where.line or None,
+        on_unknown=loaded.on_unknown.value,
     )
 
 

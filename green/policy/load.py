@@ -9,14 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 from green import yaml
 from green.errors import UsageError, Where
+from green.policy import scope as scopes
 from green.policy.bounds import BadBound, Bounds, bounds_of, check_bounds
-from green.policy.files import files
 from green.policy.metrics import nearest
-from green.policy.model import KINDS, Bundle, Defaults, Enforcement, OnUnknown, Policy, PolicyFile
+from green.policy.model import KINDS, Bundle, Enforcement, OnUnknown, Policy, PolicyFile
+from green.policy.waivers import POLICY, Granted, WaiverFile, granted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from green.policy.scope import Scope
+
+APART = "waivers.yaml"  # has a file of its own, so that CODEOWNERS can guard it
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,25 +48,39 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class PolicySet:
-    """All policies, sorted by id, and the digest of what they say."""
+    """All policies and waivers, sorted by id, and the digest of what they say."""
 
     policies: tuple[Loaded, ...]
     digest: str
+    waivers: tuple[Granted, ...] = ()
 
     def __getitem__(self, policy_id: str) -> Loaded:
         """Return a policy by its id."""
         return next(loaded for loaded in self.policies if loaded.policy.id == policy_id)
 
+    def only(self, policy_id: str) -> PolicySet:
+        """Return the set of one policy and its waivers."""
+        return PolicySet((self[policy_id],), self.digest, self.waivers_of(policy_id))
+
+    def waivers_of(self, policy_id: str) -> tuple[Granted, ...]:
+        """Return the waivers of a policy, by id."""
+        return tuple(one for one in self.waivers if one.waiver.policy == policy_id)
+
+    def bundle_digest(self, bundle_id: str) -> str:
+        """Return the digest of what the policies of one bundle say, wherever their files lie."""
+        return digest_of([one.canonical() for one in self.policies if one.bundle.id == bundle_id])
+
 
 def load(path: Path, *, shown: str = "") -> PolicySet:
-    """Read every policy file below a folder, or one file; `shown` is its name in messages."""
+    """Read every policy and waiver file below a folder, or one file; `shown` is its name in messages."""
     name = shown or path.name
     if not path.exists():
         raise UsageError(f"no policies at {name}", where=Where(name), mend="check --policies")
     found: dict[str, Loaded] = {}
-    for file in files(path):
-        label = name if file == path else f"{name}/{file.relative_to(path).as_posix()}"
-        for loaded in _read(file, label):
+    bundles: dict[str, Loaded] = {}
+    every = files(path)
+    for file in policy_files(path, every):
+        for loaded in _read(file, _label(path, name, file), _scope(path, name, file)):
             first = found.setdefault(loaded.policy.id, loaded)
             if first is not loaded:
                 raise UsageError(
@@ -69,10 +88,78 @@ def load(path: Path, *, shown: str = "") -> PolicySet:
                     where=loaded.where,
                     mend="ids are unique over all bundles and never reused: give this one a new id",
                 )
+            _one_version(loaded, bundles.setdefault(loaded.bundle.id, loaded))
     if not found:
         raise UsageError(f"no policy in {name}", where=Where(name), mend="add one: an empty set would pass everything")
     ordered = tuple(found[key] for key in sorted(found))
-    return PolicySet(ordered, digest_of([loaded.canonical() for loaded in ordered]))
+    waivers = _waivers([(file, _label(path, name, file)) for file in every if file.name == APART], found)
+    said = [loaded.canonical() for loaded in ordered]
+    body = {"policies": said, "waivers": [one.canonical() for one in waivers]} if waivers else said
+    return PolicySet(ordered, digest_of(body), waivers)
+
+
+def files(path: Path) -> list[Path]:
+    """List all files below a folder that verdicts depend on: policies, scopes and waivers, but no cases."""
+    if path.is_file():
+        return [path]
+    found = sorted(file for file in path.rglob("*") if file.suffix in {".yaml", ".yml"} and file.is_file())
+    hidden = {
+        file.parent
+        for file in found
+        if file.name == scopes.NAME and file.parent != path and scopes.is_opt_in(file, _label(path, path.name, file))
+    }
+    return [file for file in found if "cases" not in file.relative_to(path).parts and hidden.isdisjoint(file.parents)]
+
+
+def policy_files(path: Path, every: list[Path] | None = None) -> list[Path]:
+    """List the policy files below a folder."""
+    found = files(path) if every is None else every
+    return [file for file in found if file == path or file.name not in {APART, scopes.NAME}]
+
+
+def _label(path: Path, name: str, file: Path) -> str:
+    return name if file == path else f"{name}/{file.relative_to(path).as_posix()}"
+
+
+def _scope(path: Path, name: str, file: Path) -> Scope:
+    """Read the scopes that hold for a file, from the folder of the policies down to its own."""
+    if file == path:
+        return scopes.Scope()
+    inner = file.parent.relative_to(path)
+    folders = [path, *(path / part for part in reversed([inner, *inner.parents]) if part.parts)]
+    present = [folder / scopes.NAME for folder in folders if (folder / scopes.NAME).exists()]
+    return scopes.read([(one, _label(path, name, one)) for one in present])
+
+
+def _one_version(loaded: Loaded, first: Loaded) -> None:
+    if loaded.bundle.version != first.bundle.version:
+        raise UsageError(
+            f"bundle {loaded.bundle.id} has version {loaded.bundle.version} here and"
+            f" {first.bundle.version} at {first.where}",
+            where=loaded.where,
+            mend="a bundle has one version: raise it in all of its files",
+        )
+
+
+def _waivers(found: list[tuple[Path, str]], known: dict[str, Loaded]) -> tuple[Granted, ...]:
+    """Read the files of waivers, and check each against its policy."""
+    waivers: dict[str, Granted] = {}
+    for file, label in found:
+        document = yaml.load(file, label)
+        for index, waiver in enumerate(yaml.validate(WaiverFile, document).waivers):
+
+            def where(*keys: str | int, index: int = index, document: yaml.Document = document) -> Where:
+                return document.where("waivers", index, *keys)
+
+            one = granted(waiver, known.get(waiver.policy), tuple(sorted(known)), where)
+            first = waivers.setdefault(waiver.id, one)
+            if first is not one:
+                raise UsageError(
+                    f'waiver id "{waiver.id}" is used twice, first at {first.where}',
+                    where=where("id"),
+                    mend="ids of waivers are never reused: give this one a new id",
+                )
+    return tuple(waivers[key] for key in sorted(waivers))
 
 
 def digest_of(value: object) -> str:
@@ -81,7 +168,7 @@ def digest_of(value: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _read(file: Path, label: str) -> Iterator[Loaded]:
+def _read(file: Path, label: str, scope: Scope) -> Iterator[Loaded]:
     document = yaml.load(file, label)
     value = document.value
     if not isinstance(value, dict) or not isinstance(value.get("policies"), list):
@@ -94,7 +181,7 @@ def _read(file: Path, label: str) -> Iterator[Loaded]:
         _checked(below(document, raw, "policies", index))
     whole = yaml.validate(PolicyFile, document)
     for index, policy in enumerate(whole.policies):
-        yield _loaded(policy, whole.bundle, whole.defaults, below(document, None, "policies", index))
+        yield _loaded(policy, whole, scope, below(document, None, "policies", index))
 
 
 def below(document: yaml.Document, value: object, *prefix: str | int) -> yaml.Document:
@@ -115,7 +202,12 @@ def _checked(part: yaml.Document) -> None:
     yaml.validate(KINDS[kind], part)
 
 
-def _loaded(policy: Policy, bundle: Bundle, defaults: Defaults, part: yaml.Document) -> Loaded:
+def _loaded(policy: Policy, file: PolicyFile, scope: Scope, part: yaml.Document) -> Loaded:
+    """Check a policy's bounds, and apply what its file and its folders say where it does not."""
+    if policy.id == POLICY:
+        raise UsageError(
+            f"{POLICY} is the id of findings about waivers", where=part.where("id"), mend="give this one another id"
+        )
     try:
         check_bounds(policy)
         bounds = bounds_of(policy)
@@ -123,6 +215,8 @@ def _loaded(policy: Policy, bundle: Bundle, defaults: Defaults, part: yaml.Docum
         raise UsageError(
             f"{'.'.join(map(str, error.path))}: {error.what}", where=part.where(*error.path), mend=error.mend
         ) from error
-    enforcement = policy.enforcement or defaults.enforcement
-    on_unknown = policy.on_unknown or defaults.on_unknown
-    return Loaded(policy, bundle, part.where("id"), enforcement, on_unknown, bounds)
+    defaults = file.defaults
+    enforcement = policy.enforcement or defaults.enforcement or scope.enforcement or Enforcement.SOFT_MANDATORY
+    on_unknown = policy.on_unknown or defaults.on_unknown or scope.on_unknown or OnUnknown.FAIL
+    narrowed = policy.model_copy(update={"select": scope.narrowed(policy.select, part)}) if scope.selects else policy
+    return Loaded(narrowed, file.bundle, part.where("id"), enforcement, on_unknown, bounds)

@@ -217,10 +217,10 @@ class Bundle(Part):
 
 
 class Defaults(Part):
-    """What holds for policies of the file that do not say it themselves."""
+    """What holds for policies of the file that do not say it themselves; else soft-mandatory, and unknown fails."""
 
-    enforcement: Enforcement = Enforcement.SOFT_MANDATORY
-    on_unknown: OnUnknown = OnUnknown.FAIL
+    enforcement: Enforcement | None = None
+    on_unknown: OnUnknown | None = None
 
 
 class PolicyFile(Part):

@@ -7,6 +7,7 @@ finding is the one that it was written for, under the same policies.
 
 from __future__ import annotations
 
+from itertools import starmap
 from typing import TYPE_CHECKING
 
 import green
@@ -16,6 +17,7 @@ from green.policy.finding import Finding
 from green.policy.judge import Judgement, moment_of, sum_up, worded
 from green.policy.load import PolicySet, digest_of
 from green.policy.model import BudgetPolicy
+from green.policy.waive import cover_by_sql
 from green.policy.written import recorded
 from green.tables import quote
 
@@ -73,13 +75,14 @@ def judge_again(
     found = {policy for policy, _ in passes}
     new = _new(con)
     verdicts: list[Verdict] = []
+    cover = cover_by_sql(con)
     for loaded in policies.policies:
         name = loaded.policy.id
         if isinstance(loaded.policy, BudgetPolicy):
             rows = con.execute(compile_policy(loaded, moment)).fetchall()
-            verdicts += worded(loaded, list(map(Finding._make, rows)), moment)
-        elif name in new or name not in found:
-            verdicts += worded(loaded, new.get(name, []), moment)
+            verdicts += worded(policies, loaded, list(starmap(Finding, rows)), moment, cover)
+        else:
+            verdicts += worded(policies, loaded, new.get(name, []), moment, cover, is_all=name not in found)
     fresh = {(one.policy, one.subject): recorded(one) for one in verdicts if one.verdict == "pass"}
     if not is_known or len(fresh) > _MOST_NEW * len(passes):
         _keep(con, fresh, memory, _key(policies))
@@ -112,7 +115,7 @@ def _new(con: DuckDBPyConnection) -> dict[str, list[Finding]]:
     ).fetchall()
     new: dict[str, list[Finding]] = {}
     for policy, *row in rows:
-        new.setdefault(policy, []).append(Finding._make(row))
+        new.setdefault(policy, []).append(Finding(*row))
     return new
 
 

@@ -95,6 +95,7 @@ def _group(
     metric = METRICS[policy.metric]
     assert loaded.bounds is not None  # noqa: S101 -- a budget has bounds; this tells the type checker
     known = [interval(metric, row) for row, why in rows if why is None]
+    planned = [row[metric.column] for row, why in rows if why is None and row["status"] == "planned"]
     unknown = sorted((row["run_id"], why) for row, why in rows if why is not None)
     value = _total([one[0] for one in known])
     low = _total([one[0] if one[1] is None else one[1] for one in known]) if metric.has_interval else None
@@ -114,6 +115,7 @@ def _group(
         runs=len(rows),
         unknown_runs=len(unknown),
         named=", ".join(run_id for run_id, _ in unknown[:NAMED_RUNS]),
+        planned=_total(planned),
     )
 
 

@@ -5,25 +5,38 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from green.policy.cases import CaseFile
 from green.policy.metrics import METRICS
 from green.policy.model import PolicyFile
+from green.policy.scope import ScopeFile
+from green.policy.waivers import WaiverFile
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from green.policy.load import PolicySet
 
 
-def schema() -> dict[str, Any]:
-    """Return the JSON Schema of a policy file."""
+FILES: dict[str, type[BaseModel]] = {
+    "policies": PolicyFile,
+    "waivers": WaiverFile,
+    "scope": ScopeFile,
+    "cases": CaseFile,
+}
+
+
+def schema(of: str = "policies") -> dict[str, Any]:
+    """Return the JSON Schema of a file of policies, waivers, scope or cases."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **PolicyFile.model_json_schema(by_alias=True),
-        "title": "Green policies",
+        **FILES[of].model_json_schema(by_alias=True),
+        "title": f"Green {of}",
     }
 
 
-def schema_text() -> str:
-    """Return the schema as `policies/schema.json` has it."""
-    return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
+def schema_text(of: str = "policies") -> str:
+    """Return a schema as its file below `policies` has it."""
+    return json.dumps(schema(of), indent=2, ensure_ascii=False) + "\n"
 
 
 def policy_table(policies: PolicySet) -> str:

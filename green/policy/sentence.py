@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from green.policy.finding import NAMED_RUNS
 from green.policy.model import AllowPolicy, BudgetPolicy, IntensityPolicy, RequirePolicy
-from green.policy.window import iso
+from green.policy.window import after_us, first_us, iso, moment_of
 from green.symbols import EXACT
 from green.units import convert, format_quantity
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from green.policy.finding import Finding, Moment, Number
     from green.policy.load import Loaded
 
+_AHEAD = ("pass", "warn", "at_risk")
 REASONS = {
     "MISSING_METRIC": "no figure was found",
     "MISSING_FIELD": "a field is missing",
@@ -66,7 +67,7 @@ def sentence(finding: Finding, loaded: Loaded, moment: Moment) -> str:
         words = {"fail": "does not meet", "at_risk": "may not meet"}.get(finding.verdict)
         text = f"{words}: {finding.named}" if words else "meets every requirement"
     else:
-        text = _figures(finding, loaded)
+        text = _figures(finding, loaded) + forecast(finding, loaded, moment)
     return text
 
 
@@ -117,6 +118,31 @@ def _figures(finding: Finding, loaded: Loaded) -> str:
     if finding.unknown_runs:
         text += f"; {finding.unknown_runs} more cannot be counted"
     return text + _points(finding)
+
+
+def forecast(finding: Finding, loaded: Loaded, moment: Moment) -> str:
+    """Say where a budget's calendar period would end at its pace; plans count once, for they are no pace.
+
+    Nothing is said in the first tenth of a period, when a day's runs would be a quarter's, nor of a budget that is
+    broken or unknown.
+    """
+    policy, bounds = loaded.policy, loaded.bounds
+    if not isinstance(policy, BudgetPolicy) or policy.window.calendar is None or finding.verdict not in _AHEAD:
+        return ""
+    if moment.as_of_us is None or bounds is None or finding.value is None:
+        return ""
+    first, after = first_us(policy.window, moment.as_of_us), after_us(policy.window, moment.as_of_us)
+    gone, whole = moment.as_of_us - first, after - first
+    if gone * 10 < whole:
+        return ""
+    planned = _exactly(finding.planned or 0)
+    paced = EXACT.multiply(EXACT.subtract(_exactly(finding.value), planned), Decimal(whole))
+    end = EXACT.add(EXACT.divide(paced, Decimal(gone)), planned)
+    text = f"; at this pace {_shown(end, loaded)} by {moment_of(after - 1).date().isoformat()}"
+    if bounds.max and end > bounds.max:
+        over = EXACT.multiply(EXACT.divide(EXACT.subtract(end, bounds.max), bounds.max), Decimal(100))
+        text += f", {format_quantity(over, '%')} over"
+    return text
 
 
 def _points(finding: Finding) -> str:

@@ -45,6 +45,11 @@ def selected(select: Select) -> str:
     return f"({' AND '.join(parts)})" if parts else "TRUE"
 
 
+def matched(matcher: Matcher) -> str:
+    """Write whether a run has all that a matcher names; NULL where a field is missing."""
+    return f"({' AND '.join(_matches(matcher))})" if matcher.fields() or matcher.labels else "TRUE"
+
+
 def _matches(matcher: Matcher) -> list[str]:
     fields = [f"NULLIF({name}, '') IN {listed(values)}" for name, values in matcher.fields().items()]
     # Labels are open: an absent one matches nothing, so it is FALSE and never NULL.

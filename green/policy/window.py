@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from green.policy.model import Window
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MONTHS = {"month": 1, "quarter": 3, "year": 12}
 _STEP = timedelta(microseconds=1)
 
 
@@ -18,10 +19,18 @@ def first_us(window: Window, as_of_us: int) -> int:
     """Return the first microsecond that counts; as-of is the last one."""
     if window.length_us is not None:
         return as_of_us - window.length_us + 1  # the start itself is outside
+    months = _MONTHS[window.calendar or "year"]
     moment = moment_of(as_of_us)
-    months = {"month": 1, "quarter": 3, "year": 12}[window.calendar or "year"]
     month = (moment.month - 1) // months * months + 1
     return us_of(datetime(moment.year, month, 1, tzinfo=UTC))
+
+
+def after_us(window: Window, as_of_us: int) -> int:
+    """Return the first microsecond after the calendar period of as-of."""
+    months = _MONTHS[window.calendar or "year"]
+    moment = moment_of(as_of_us)
+    count = moment.year * 12 + (moment.month - 1) // months * months + months
+    return us_of(datetime(count // 12, count % 12 + 1, 1, tzinfo=UTC))
 
 
 def moment_of(us: int) -> datetime:

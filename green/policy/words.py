@@ -10,7 +10,8 @@ from green.policy.metrics import ALLOWABLE, DISCLOSABLE, METRICS, SELECTABLE, ne
 from green.vocabulary import Kind, Status
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """Let plain text on one line through."""
     if not text.strip() or not text.isprintable():
         raise ValueError("empty, or with a control character | write plain text on one line")
     return text
@@ -50,7 +51,7 @@ def _field(name: str) -> str:
     return name
 
 
-Text = Annotated[str, AfterValidator(_printable), Field(max_length=200)]
+Text = Annotated[str, AfterValidator(printable), Field(max_length=200)]
 Names = Annotated[tuple[Text, ...], BeforeValidator(as_tuple), Field(min_length=1, max_length=1000)]
 Kinds = Annotated[Names, _one_of(tuple(Kind))]
 Statuses = Annotated[Names, _one_of(tuple(Status))]

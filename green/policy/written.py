@@ -26,7 +26,7 @@ def recorded(verdict: Verdict) -> str:
         f'"value":{_number(verdict.value)},"low":{_number(verdict.low)},"high":{_number(verdict.high)},'
         f'"limit":{_number(verdict.limit)},"unit":{_maybe(verdict.unit, escaped)},'
         f'"reason":{_maybe(verdict.reason, escaped)},"message":{escaped(verdict.message)},'
-        f'"mend":{escaped(verdict.mend)},"waiver":null,'
+        f'"mend":{escaped(verdict.mend)},"waiver":{_maybe(verdict.waiver, escaped)},'
         f'"where":{{"file":{_maybe(verdict.where_file, escaped)},"line":{line}}}}}'
     )
 

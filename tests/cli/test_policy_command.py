@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import pytest
 
 from green.cli import main
@@ -174,3 +177,49 @@ def test_help_ends_with_an_example(capsys: pytest.CaptureFixture[str], command: 
     code, out, _ = run(capsys, command, "--help")
     assert code == 0
     assert f"Example: green policy {command}" in " ".join(out.split())
+
+
+WAIVERS = """apiVersion: green/v1
+waivers:
+- id: W-1
+  policy: OWN-E1
+  select: {run_id: large}
+  max: "15 kWh"
+  owner: ann
+  approved_by: bob
+  reason: the last run before the deadline
+  issued: 2024-10-01
+  expires: 2024-10-31
+"""
+
+
+def test_a_waiver_is_explained_recorded_and_withdrawn(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = here / "waived"
+    shutil.copytree(here / "rules", folder)
+    (folder / "waivers.yaml").write_text(WAIVERS)
+    code, out, err = run(capsys, "explain", "OWN-E1", "--policies", "waived", "--json")
+    assert code == 0, err
+    found = json.loads(out)
+    assert found["considered"] == {"runs": 3, "selected": 2, "unknown": 0}
+    assert [row["verdict"] for row in found["subjects"]] == ["waived", "pass"]
+    waiver = found["waivers"][0]
+    assert (waiver["id"], waiver["state"], waiver["waives"]) == ("W-1", "valid", ["large"])
+    text = run(capsys, "explain", "OWN-E1", "--policies", "waived")[1]
+    assert "of 3 runs it selects 2" in text
+    assert "\nW-1\tvalid\t2024-10-01\t2024-10-31\tann\tbob\tcovers large up to 15 kWh until 2024-10-31" in text
+
+    def active() -> list[tuple[Any, ...]]:
+        command = ["check", "--policies", "waived"]
+        with pytest.raises(SystemExit) as ended:
+            main(command)
+        capsys.readouterr()
+        codes.append(ended.value.code)
+        with duckdb.connect("audit/green.duckdb", read_only=True) as con:
+            query = "SELECT waiver_id, policy_id, owner, approved_by, expires FROM waivers_active"
+            return con.execute(query).fetchall()
+
+    codes: list[Any] = []
+    assert active() == [("W-1", "OWN-E1", "ann", "bob", date(2024, 10, 31))]
+    (folder / "waivers.yaml").unlink()
+    assert [row[:2] for row in active()] == [("W-1", None)]  # withdrawn, and still in the ledger
+    assert codes == [0, 1]

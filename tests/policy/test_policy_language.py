@@ -80,7 +80,8 @@ def test_an_empty_set_of_policies_is_refused(tmp_path: Path) -> None:
 
 
 def test_files_are_read_from_subfolders_but_not_from_cases_or_waivers(tmp_path: Path) -> None:
-    for name in ("a.yaml", "sub/b.yml", "cases/c.yaml", "waivers.yaml"):
+    (tmp_path / "waivers.yaml").write_text("apiVersion: green/v1\nwaivers: []\n", encoding="utf-8")
+    for name in ("a.yaml", "sub/b.yml", "cases/c.yaml"):
         file = tmp_path / name
         file.parent.mkdir(exist_ok=True)
         file.write_text(HEAD + GOOD.replace("id: A", f"id: {file.stem}"), encoding="utf-8")

@@ -27,8 +27,8 @@ policies:
 - {id: L5, title: t, kind: limit, metric: time.duration, select: {not: {team: nlp, region: DE}}, limit: {max: 1 h}}
 - {id: B1, title: t, kind: budget, metric: energy.facility, window: {rolling: 2 d}, limit: {max: 100.3 kWh, warn_above: 80 %}}
 - {id: B2, title: t, kind: budget, metric: carbon.total, window: {calendar: quarter}, group_by: [team, region],
-   limit: {max: 50 kgCO2e}, count: {planned: false, failed: false}}
-- {id: B3, title: t, kind: budget, metric: time.duration, window: {calendar: month}, select: {labels: {purpose: benchmark}},
+   limit: {max: 50 kgCO2e}}
+- {id: B3, title: t, kind: budget, metric: time.duration, window: {calendar: month}, count: {planned: false, failed: false}, select: {labels: {purpose: benchmark}},
    limit: {max: 2 h, warn_above: 1 h}}
 - {id: B4, title: t, kind: budget, metric: energy.facility, window: {calendar: year}, select: {not: {region: DE}},
    group_by: team, limit: {max: 120 kWh}}
