@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator
 
 from green import yaml
 from green.errors import UsageError
@@ -41,11 +41,12 @@ class ScopeFile(Part):
     select: Matcher | None = None
     opt_in: bool = False
 
-    @model_validator(mode="after")
-    def _says_something(self) -> ScopeFile:
-        if self.select is not None and not self.select.fields() and not self.select.labels:
+    @field_validator("select")
+    @classmethod
+    def _names_somebody(cls, select: Matcher | None) -> Matcher | None:
+        if select is not None and not select.fields() and not select.labels:
             raise ValueError("`select` is empty | name whom the policies of this folder are about, or leave it out")
-        return self
+        return select
 
 
 @dataclass(frozen=True, slots=True)
