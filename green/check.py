@@ -10,7 +10,7 @@ from green.audit import commit as audit
 from green.audit import ledger, store
 from green.place import placed
 from green.policy.compile import compile_policy
-from green.policy.facts import FACT
+from green.policy.facts import select
 from green.policy.judge import Judgement, judge, moment_of
 from green.policy.recall import judge_again
 from green.policy.written import recorded
@@ -35,8 +35,8 @@ class Checked:
 
 def facts(con: duckdb.DuckDBPyConnection) -> None:
     """Make the relations that policies judge from the views of the store, once, in memory."""
-    columns = ", ".join(f'"{name}"' for name in FACT)
-    con.execute(f"CREATE TEMP TABLE fact AS SELECT {columns} FROM runs")
+    columns = {name for name, *_ in con.execute("DESCRIBE runs").fetchall()}
+    con.execute(f"CREATE TEMP TABLE fact AS SELECT {select(columns)} FROM runs")
     con.execute("CREATE TEMP TABLE unit AS SELECT run_id, unit, amount FROM run_units")
 
 

@@ -50,7 +50,7 @@ def run_(context: typer.Context, as_json: AsJson = False) -> None:  # noqa: FBT0
     from green.policy.cases import run_cases  # noqa: PLC0415 -- --help should not pay for DuckDB
 
     folder, policies = _loaded(common)
-    report = run_cases(folder / "cases", policies, shown=f"{_shown(folder)}/cases")
+    report = run_cases(folder, policies, shown=_shown(folder))
     if as_json:
         cases = [
             {"policy": one.policy, "case": one.name, "where": str(one.where), "wrong": list(one.wrong)}

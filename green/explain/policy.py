@@ -8,7 +8,7 @@ from green.errors import UsageError
 from green.explain.facts import rows
 from green.policy.compile import check_label, compile_policy
 from green.policy.judge import judge, moment_of
-from green.policy.metrics import METRICS, nearest
+from green.policy.metrics import CATALOGUE, nearest
 from green.policy.model import AllowPolicy, BudgetPolicy, IntensityPolicy, RequirePolicy
 from green.policy.sql import selected
 from green.policy.waivers import POLICY as WAIVERS
@@ -40,7 +40,7 @@ def explain_policy(con: duckdb.DuckDBPyConnection, policies: PolicySet, policy_i
     own = [one for one in judgement.verdicts if one.policy == policy_id]
     return {
         "policy": policy_id,
-        "words": [*_words(loaded), _bundle(policies, loaded)],
+        "words": [*words(loaded), _bundle(policies, loaded)],
         "sql": sql,
         "as_of": judgement.as_of,
         "considered": _considered(con, loaded),
@@ -104,11 +104,11 @@ def _summed(con: duckdb.DuckDBPyConnection, loaded: Loaded, sql: str) -> list[Ro
         f"{head} SELECT run_id, subject, value_exact AS value, low_exact AS low, high_exact AS high, problem AS unknown"
         f" FROM placed ORDER BY value DESC NULLS FIRST, run_id, subject",
     )
-    unit = METRICS[loaded.policy.metric].unit
+    unit = CATALOGUE[loaded.policy.metric].unit
     return [{**row, "unit": unit} for row in found]
 
 
-def _words(loaded: Loaded) -> Iterator[str]:
+def words(loaded: Loaded) -> Iterator[str]:
     """Say what a policy means, in sentences that need no knowledge of the language."""
     policy = loaded.policy
     yield f"{policy.id}: {policy.title}"
@@ -137,7 +137,7 @@ def _what(loaded: Loaded) -> str:
     if isinstance(policy, RequirePolicy):
         parts = [f"{', '.join(one.present)} present" if one.present else check_label(one) for one in policy.all]
         return f"each run: it needs {'; '.join(parts)}"
-    metric = METRICS[policy.metric]
+    metric = CATALOGUE[policy.metric]
     name = f"{metric.name} ({metric.description})"
     if isinstance(policy, BudgetPolicy):
         of = f" of each {' and '.join(policy.group_by)}" if policy.group_by else " of all runs together"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal
 
 from green import units
-from green.policy.metrics import METRICS, TIER, Metric
+from green.policy.metrics import CATALOGUE, TIER, Metric
 from green.policy.model import AllowPolicy, BudgetPolicy, IntensityPolicy, Limit, Policy, RequirePolicy
 from green.symbols import EXACT, factor
 
@@ -54,7 +54,7 @@ def bounds_of(policy: Policy) -> Bounds | None:
     """Return the bounds of a limit, budget or intensity; None for the other kinds."""
     if isinstance(policy, AllowPolicy | RequirePolicy):
         return None
-    metric = METRICS[policy.metric]
+    metric = CATALOGUE[policy.metric]
     if not metric.unit:
         raise BadBound(("metric",), f"{metric.name} is a rank, not a number", "use kind: require with at_least")
     if isinstance(policy, IntensityPolicy):
@@ -70,7 +70,7 @@ def check_bounds(policy: Policy) -> None:
         return
     for index, check in enumerate(policy.all):
         if check.metric is not None and check.metric != TIER:
-            unit = METRICS[check.metric].unit
+            unit = CATALOGUE[check.metric].unit
             read(Limit(max=check.max, min=check.min), unit, unit, ("all", index))
 
 

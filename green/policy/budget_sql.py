@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from green.policy.finding import LONGEST_S, NAMED_RUNS, UNATTRIBUTED
-from green.policy.metrics import METRICS
+from green.policy.metrics import CATALOGUE
 from green.policy.sql import broken, decimal, doubtful, missing, point, problem, selected, unbounded
 from green.policy.window import first_us, iso
 
@@ -50,7 +50,7 @@ def _inside(policy: BudgetPolicy, moment: Moment) -> str:
 
 
 def _counted(policy: BudgetPolicy, moment: Moment) -> str:
-    metric = METRICS[policy.metric]
+    metric = CATALOGUE[policy.metric]
     as_of = "NULL" if moment.as_of_us is None else str(moment.as_of_us)
     shown = "no fact has a time" if moment.as_of_us is None else iso(moment.as_of_us)
     low = f"{metric.low} AS low" if metric.low else "CAST(NULL AS DOUBLE) AS low"
@@ -95,7 +95,7 @@ def _grouped(policy: BudgetPolicy) -> str:
     low = _EXACT.format("coalesce(low, value)")
     high = _EXACT.format("coalesce(high, CASE WHEN low IS NULL THEN value END)")
     is_point, low_sum, high_sum = "FALSE", _NO_SUM, _NO_SUM
-    if METRICS[policy.metric].has_interval:
+    if CATALOGUE[policy.metric].has_interval:
         is_point, low_sum = point(), "coalesce(sum(low_exact), 0)"
         high_sum = "CASE WHEN count(high_exact) = count(value_exact) THEN coalesce(sum(high_exact), 0) END"
     return f""",

@@ -11,8 +11,8 @@ from green import units, yaml
 from green.errors import UsageError, Where
 from green.policy.facts import create, insert
 from green.policy.judge import VERDICTS, Verdict, judge
-from green.policy.load import PolicySet
-from green.policy.metrics import METRICS, TIER
+from green.policy.load import PolicySet, case_files
+from green.policy.metrics import CATALOGUE, TIER
 from green.policy.model import Part
 from green.policy.waivers import Granted, Waiver, granted
 from green.policy.window import read_as_of
@@ -31,7 +31,7 @@ _FINDINGS = frozenset(VERDICTS) - {"pass", "not_applicable"}
 def _known_metrics(raw: object) -> object:
     if isinstance(raw, dict):
         for name in raw:
-            if name not in METRICS or name == TIER:
+            if name not in CATALOGUE or name == TIER:
                 raise ValueError(f'unknown metric "{name}" | `green policy schema` lists them')
     return raw
 
@@ -74,7 +74,7 @@ class Given(Part):
 
 
 def _columns(name: str, raw: object) -> dict[str, Number | None]:
-    metric = METRICS[name]
+    metric = CATALOGUE[name]
     found = units.parse(raw, metric.unit)
     row: dict[str, Number | None] = {metric.column: float(found.value)}
     if metric.low is not None and metric.high is not None:
@@ -160,12 +160,6 @@ def run_cases(folder: Path, policies: PolicySet, *, shown: str = "") -> CaseRepo
             results.append(CaseResult(cases.policy, case.name, where, _wrong(case, only, where)))
     untested = tuple(loaded.policy.id for loaded in policies.policies if loaded.policy.id not in tested)
     return CaseReport(tuple(results), untested, len(policies.policies))
-
-
-def case_files(folder: Path) -> list[Path]:
-    """List the files of cases: those of a folder `cases`, or of every such folder below the policies."""
-    folders = [folder] if folder.name == "cases" else sorted(one for one in folder.rglob("cases") if one.is_dir())
-    return [file for one in folders for file in sorted(one.glob("*.y*ml"))]
 
 
 def _granted(waiver: Waiver, loaded: Loaded, document: yaml.Document, case: int, number: int) -> Granted:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from green.policy import budget_sql
 from green.policy.bounds import read
 from green.policy.finding import LEAST_AMOUNT, MOST_AMOUNT
-from green.policy.metrics import METRICS, TIER, TIERS
+from green.policy.metrics import CATALOGUE, TIER, TIERS
 from green.policy.model import AllowPolicy, BudgetPolicy, Check, IntensityPolicy, Limit, LimitPolicy
 from green.policy.sql import (
     NO_NUMBER,
@@ -101,7 +101,7 @@ QUALIFY row_number() OVER (PARTITION BY run_id ORDER BY where_file NULLS LAST, w
 def _bounded(policy: LimitPolicy | IntensityPolicy, loaded: Loaded) -> str:
     bounds = loaded.bounds
     assert bounds is not None  # noqa: S101 -- both kinds have bounds; this tells the type checker
-    metric = METRICS[policy.metric]
+    metric = CATALOGUE[policy.metric]
     if isinstance(policy, LimitPolicy):
         run = _run(policy, [*_numbers(metric), f"{problem(metric)} AS problem"])
     else:
@@ -133,7 +133,7 @@ def _numbers(metric: Metric) -> list[str]:
 
 def _intensity(policy: IntensityPolicy, loaded: Loaded) -> str:
     """Divide each end of the interval by the amount; no amount, or none above 0, is unknown."""
-    metric = METRICS[policy.metric]
+    metric = CATALOGUE[policy.metric]
     assert loaded.bounds is not None  # noqa: S101 -- an intensity has bounds; this tells the type checker
     up, down, per_up, per_down = (f"CAST('{part!r}' AS DOUBLE)" for part in loaded.bounds.scale)
     run = _run(policy, [*_numbers(metric), f"{problem(metric, has_most=True)} AS problem"])
@@ -209,7 +209,7 @@ def _check(check: Check) -> list[tuple[str, str, str]]:
             (name, f"CASE WHEN {is_missing(name)} THEN 'fail' ELSE 'pass' END", "'MISSING_FIELD'")
             for name in check.present
         ]
-    metric = METRICS[check.metric or TIER]
+    metric = CATALOGUE[check.metric or TIER]
     label = check_label(check)
     if check.at_least is not None:
         good, known = listed(TIERS[TIERS.index(check.at_least) :]), f"quality_tier IN {listed(TIERS)}"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from green.policy.metrics import METRICS, SELECTABLE
+from green.policy.metrics import CATALOGUE, SELECTABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from duckdb import DuckDBPyConnection
 
@@ -20,7 +20,7 @@ FACT: dict[str, str] = {
     "ended_at": "TIMESTAMPTZ",
     **{
         column: "DOUBLE"
-        for metric in METRICS.values()
+        for metric in CATALOGUE.values()
         if metric.unit
         for column in (metric.column, metric.low, metric.high)
         if column is not None
@@ -35,6 +35,11 @@ FACT: dict[str, str] = {
     "error": "VARCHAR",
     "where_file": "VARCHAR",
     "where_line": "INTEGER",
+}
+DERIVED = {  # from the columns of `runs`; the ends of a share are where one part is low and the other high
+    "embodied_ratio": "embodied_kgco2e / nullif(emissions_kgco2e, 0)",
+    "embodied_ratio_low": "embodied_kgco2e_low / nullif(embodied_kgco2e_low + operational_kgco2e_high, 0)",
+    "embodied_ratio_high": "embodied_kgco2e_high / nullif(embodied_kgco2e_high + operational_kgco2e_low, 0)",
 }
 UNIT: dict[str, str] = {"run_id": "VARCHAR", "unit": "VARCHAR", "amount": "DOUBLE"}
 _FAULTY = """CREATE OR REPLACE TEMP TABLE faulty AS
@@ -57,6 +62,13 @@ def create(connection: DuckDBPyConnection) -> None:
     for table, columns in (("fact", FACT), ("unit", UNIT)):
         listed = ", ".join(f"{name} {kind}" for name, kind in columns.items())
         connection.execute(f"CREATE OR REPLACE TABLE {table} ({listed})")
+
+
+def select(columns: Collection[str]) -> str:
+    """Write the row of `fact` from a relation with these columns; what it does not have is NULL, and so unknown."""
+    return ", ".join(
+        f'{DERIVED.get(name, name if name in columns else "NULL")}::{kind} AS "{name}"' for name, kind in FACT.items()
+    )
 
 
 def prepare(connection: DuckDBPyConnection) -> None:

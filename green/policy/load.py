@@ -102,13 +102,23 @@ def files(path: Path) -> list[Path]:
     """List all files below a folder that verdicts depend on: policies, scopes and waivers, but no cases."""
     if path.is_file():
         return [path]
+    return [file for file in _applying(path) if "cases" not in file.relative_to(path).parts]
+
+
+def case_files(path: Path) -> list[Path]:
+    """List the files of cases: those of a folder `cases`, or of every such folder among the policies."""
+    return [file for file in _applying(path) if file.parent.name == "cases"]
+
+
+def _applying(path: Path) -> list[Path]:
+    """List the YAML files below a folder, without those of folders that have to be asked for."""
     found = sorted(file for file in path.rglob("*") if file.suffix in {".yaml", ".yml"} and file.is_file())
     hidden = {
         file.parent
         for file in found
         if file.name == scopes.NAME and file.parent != path and scopes.is_opt_in(file, _label(path, path.name, file))
     }
-    return [file for file in found if "cases" not in file.relative_to(path).parts and hidden.isdisjoint(file.parents)]
+    return [file for file in found if hidden.isdisjoint(file.parents)]
 
 
 def policy_files(path: Path, every: list[Path] | None = None) -> list[Path]:

@@ -118,6 +118,41 @@ METRICS: dict[str, Metric] = {
     )
 }
 
+# What policies may name beside the figures of a run: shares of them, and how its site is run.
+_RATIOS = (
+    Metric(
+        "site.pue",
+        "pue",
+        "1",
+        "ratio",
+        is_additive=False,
+        has_interval=False,
+        reasons=("NO_PUE", "BAD_UNIT", "MISSING_FIELD"),
+        description="power usage effectiveness of the site, energy of the facility over energy of its IT",
+    ),
+    Metric(
+        "share.embodied",
+        "embodied_ratio",
+        "1",
+        "ratio",
+        is_additive=False,
+        has_interval=True,
+        reasons=(*_TOTAL, "BAD_UNIT"),
+        description="share of embodied carbon in the total",
+    ),
+    Metric(
+        "share.idle",
+        "idle_ratio",
+        "1",
+        "ratio",
+        is_additive=False,
+        has_interval=False,
+        reasons=("NO_SAMPLES",),
+        description="share of the measured time in which the devices did nothing",
+    ),
+)
+CATALOGUE: dict[str, Metric] = METRICS | {metric.name: metric for metric in _RATIOS}
+
 SELECTABLE = ("run_id", "project", "team", "model", "kind", "parent", "status", "region", "site")
 ALLOWABLE = (*SELECTABLE, "method", "quality_tier", "hardware")
 DISCLOSABLE = (*SELECTABLE, "started_at", "ended_at", "duration_s", "method", "quality_tier", "hardware")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from green import units
 from green.policy.metrics import SELECTABLE, TIER, TIERS
@@ -21,7 +21,6 @@ from green.policy.words import (
     Statuses,
     Text,
     Unit,
-    as_tuple,
 )
 
 
@@ -171,7 +170,7 @@ class BudgetPolicy(Common):
     metric: MetricName
     limit: Limit
     window: Window
-    group_by: Annotated[Groups, BeforeValidator(as_tuple)] = ()
+    group_by: Groups = ()
     count: Count = Count()
 
 

@@ -24,7 +24,7 @@ from green.policy.logic import (
     selects,
     times,
 )
-from green.policy.metrics import METRICS, TIER, TIERS
+from green.policy.metrics import CATALOGUE, TIER, TIERS
 from green.policy.model import (
     AllowPolicy,
     BudgetPolicy,
@@ -89,7 +89,7 @@ def _runs(loaded: Loaded, facts: Sequence[Row], amounts: Amounts) -> list[Findin
 
 
 def _bounded(policy: LimitPolicy | IntensityPolicy, loaded: Loaded, row: Row, amounts: Amounts) -> Finding:
-    metric = METRICS[policy.metric]
+    metric = CATALOGUE[policy.metric]
     bounds = loaded.bounds
     assert bounds is not None  # noqa: S101 -- both kinds have bounds; this tells the type checker
     numbers = interval(metric, row)
@@ -147,7 +147,7 @@ def _checked(check: Check, row: Row) -> list[tuple[str, str, str | None]]:
     """Return label, state and reason of each requirement."""
     if check.present is not None:
         return [(name, "fail", "MISSING_FIELD") if lacks(row, name) else (name, "pass", None) for name in check.present]
-    metric = METRICS[check.metric or TIER]
+    metric = CATALOGUE[check.metric or TIER]
     if check.at_least is not None:
         label = f"{check.metric} at least {check.at_least}"
         if row["quality_tier"] not in TIERS:

@@ -20,7 +20,7 @@ from green.policy.logic import (
     selects,
     times,
 )
-from green.policy.metrics import METRICS
+from green.policy.metrics import CATALOGUE
 from green.policy.window import first_us
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def budget(policy: BudgetPolicy, loaded: Loaded, moment: Moment, facts: Sequence
             if row["run_id"] not in apart or (one.verdict == "error" != apart[row["run_id"]].verdict):
                 apart[row["run_id"]] = one
             continue
-        why = "MISSING_FIELD" if at_us is None else problem(METRICS[policy.metric], row, has_most=True)
+        why = "MISSING_FIELD" if at_us is None else problem(CATALOGUE[policy.metric], row, has_most=True)
         groups[_subject(policy, row)].append((row, why))
     return [*apart.values(), *(_group(policy, loaded, moment, key, groups[key]) for key in groups)]
 
@@ -92,7 +92,7 @@ def _subject(policy: BudgetPolicy, row: Row) -> str:
 def _group(
     policy: BudgetPolicy, loaded: Loaded, moment: Moment, subject: str, rows: Sequence[tuple[Row, str | None]]
 ) -> Finding:
-    metric = METRICS[policy.metric]
+    metric = CATALOGUE[policy.metric]
     assert loaded.bounds is not None  # noqa: S101 -- a budget has bounds; this tells the type checker
     known = [interval(metric, row) for row, why in rows if why is None]
     planned = [row[metric.column] for row, why in rows if why is None and row["status"] == "planned"]

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from green.policy.cases import CaseFile
-from green.policy.metrics import METRICS
+from green.policy.metrics import CATALOGUE
 from green.policy.model import PolicyFile
 from green.policy.scope import ScopeFile
 from green.policy.waivers import WaiverFile
@@ -54,6 +54,6 @@ def metric_table() -> str:
     """Return the catalogue of metrics as `docs/policies.md` has it."""
     rows = [
         f"| `{one.name}` | {one.unit or 'rank'} | {'yes' if one.is_additive else 'no'} | {one.description} |"
-        for one in METRICS.values()
+        for one in CATALOGUE.values()
     ]
     return "\n".join(["| metric | unit | budgets | what it is |", "|---|---|---|---|", *rows]) + "\n"

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
-from green.policy.metrics import ALLOWABLE, DISCLOSABLE, METRICS, SELECTABLE, nearest
+from green.policy.metrics import ALLOWABLE, CATALOGUE, DISCLOSABLE, SELECTABLE, nearest
 from green.vocabulary import Kind, Status
 
 
@@ -30,8 +30,10 @@ def _number(raw: object) -> object:
 
 
 def _metric(name: str) -> str:
-    if name not in METRICS:
-        raise ValueError(f'unknown metric "{name}" | {nearest(name, tuple(METRICS))} `green policy schema` lists them')
+    if name not in CATALOGUE:
+        raise ValueError(
+            f'unknown metric "{name}" | {nearest(name, tuple(CATALOGUE))} `green policy schema` lists them'
+        )
     return name
 
 
@@ -51,14 +53,21 @@ def _field(name: str) -> str:
     return name
 
 
+def _or_one(known: tuple[str, ...] = (), *, least: int = 1) -> WithJsonSchema:
+    """Describe a list of names, for which one name may stand, to editors."""
+    name: dict[str, Any] = {"type": "string"} | ({"enum": list(known)} if known else {})
+    return WithJsonSchema({"anyOf": [name, {"type": "array", "items": name, "minItems": least, "maxItems": 1000}]})
+
+
 Text = Annotated[str, AfterValidator(printable), Field(max_length=200)]
-Names = Annotated[tuple[Text, ...], BeforeValidator(as_tuple), Field(min_length=1, max_length=1000)]
-Kinds = Annotated[Names, _one_of(tuple(Kind))]
-Statuses = Annotated[Names, _one_of(tuple(Status))]
-Groups = Annotated[tuple[Text, ...], _one_of(SELECTABLE)]
-Fields = Annotated[Names, _one_of(DISCLOSABLE)]
+_Names = Annotated[tuple[Text, ...], BeforeValidator(as_tuple), Field(min_length=1, max_length=1000)]
+Names = Annotated[_Names, _or_one()]
+Kinds = Annotated[_Names, _one_of(tuple(Kind)), _or_one(tuple(Kind))]
+Statuses = Annotated[_Names, _one_of(tuple(Status)), _or_one(tuple(Status))]
+Groups = Annotated[tuple[Text, ...], BeforeValidator(as_tuple), _one_of(SELECTABLE), _or_one(SELECTABLE, least=0)]
+Fields = Annotated[_Names, _one_of(DISCLOSABLE), _or_one(DISCLOSABLE)]
 Raw = Annotated[Any, BeforeValidator(_number), WithJsonSchema({"type": ["string", "number"]})]
-MetricName = Annotated[str, AfterValidator(_metric), WithJsonSchema({"enum": list(METRICS)})]
+MetricName = Annotated[str, AfterValidator(_metric), WithJsonSchema({"enum": list(CATALOGUE)})]
 FieldName = Annotated[str, AfterValidator(_field), WithJsonSchema({"enum": list(ALLOWABLE)})]
 Id = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9._-]{0,63}$")]
 Unit = Annotated[str, Field(pattern=r"^[a-z_]{2,40}$")]

@@ -9,15 +9,16 @@ import jsonschema
 import pytest
 from facts_for_tests import policies
 
+from docs import catalogue
 from green import yaml
 from green.errors import UsageError
 from green.policy.cases import run_cases
-
-from green.policy.load import load
+from green.policy.load import load, policy_files
 from green.policy.schema import metric_table, policy_table, schema_text
 
 REPOSITORY = Path(__file__).parents[2]
 SHIPPED = REPOSITORY / "policies"
+CATALOGUE = SHIPPED / "catalogue"
 LIMIT = "- {id: A, title: t, kind: limit, metric: energy.it, limit: {max: 5 kWh}}\n"
 
 
@@ -27,17 +28,42 @@ def cases(folder: Path, text: str) -> str:
     return str(run_cases(folder, policies(folder.parent / "set", LIMIT + LIMIT.replace("id: A", "id: B"))))
 
 
-def test_every_shipped_policy_has_cases_that_pass() -> None:
-    report = run_cases(SHIPPED / "cases", load(SHIPPED))
+@pytest.mark.parametrize("folder", [SHIPPED, CATALOGUE], ids=["shipped", "catalogue"])
+def test_every_shipped_policy_has_cases_that_pass(folder: Path) -> None:
+    report = run_cases(folder, load(folder))
     assert report.is_passed, str(report)
     assert report.untested == ()
-    assert str(report).endswith("0 of 6 policies untested")
+    assert str(report).endswith(f"0 of {len(load(folder).policies)} policies untested")
 
 
-def test_every_shipped_policy_says_why_and_how_to_mend() -> None:
-    for loaded in load(SHIPPED).policies:
+@pytest.mark.parametrize("folder", [SHIPPED, CATALOGUE], ids=["shipped", "catalogue"])
+def test_every_shipped_policy_says_why_and_how_to_mend(folder: Path) -> None:
+    for loaded in load(folder).policies:
         assert loaded.policy.because, loaded.policy.id
         assert loaded.policy.mend, loaded.policy.id
+
+
+def test_the_catalogue_applies_only_where_it_is_named() -> None:
+    shipped, catalogue = load(SHIPPED), load(CATALOGUE)
+    assert len(shipped.policies) == 6
+    assert not {one.policy.id for one in shipped.policies} & {one.policy.id for one in catalogue.policies}
+
+
+def test_the_shipped_policies_cover_what_an_organisation_starts_with() -> None:
+    every = [*load(SHIPPED).policies, *load(CATALOGUE).policies]
+    kinds = {(one.policy.kind, getattr(one.policy, "metric", getattr(one.policy, "field", ""))) for one in every}
+    assert kinds >= {
+        ("limit", "energy.facility"),
+        ("limit", "carbon.total"),
+        ("budget", "energy.facility"),
+        ("budget", "carbon.total"),
+        ("intensity", "carbon.operational"),
+        ("limit", "site.pue"),
+        ("allow", "region"),
+        ("require", ""),
+        ("limit", "share.embodied"),
+        ("limit", "share.idle"),
+    }
 
 
 @pytest.mark.parametrize(
@@ -55,7 +81,7 @@ def test_the_committed_schema_is_the_one_of_the_models(of: str, file: str) -> No
 
 def test_the_schema_takes_the_shipped_policies_and_refuses_a_mistake() -> None:
     schema = json.loads(schema_text())
-    for file in files(SHIPPED):
+    for file in [*policy_files(SHIPPED), *policy_files(CATALOGUE)]:
         value = yaml.load(file).value
         jsonschema.validate(value, schema)
         value["policies"][0]["metric"] = "energy.total"
@@ -128,3 +154,9 @@ def test_a_mistake_in_a_case_is_refused_with_its_place(tmp_path: Path, part: str
     assert caught.value.where.line in {3, 4}
     with pytest.raises(UsageError, match='no policy "C"'):
         cases(tmp_path / "cases", text.replace("policy: A", "policy: C").replace(part, "team: x"))
+
+
+def test_the_page_of_shipped_policies_is_made_from_them() -> None:
+    assert catalogue.PAGE.read_text(encoding="utf-8") == catalogue.page(), f"run `{catalogue.COMMAND}`"
+    heads = {line[3:] for line in catalogue.page().splitlines() if line.startswith("## ")}
+    assert heads == {one.policy.id for folder in (SHIPPED, CATALOGUE) for one in load(folder).policies}
