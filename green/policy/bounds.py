@@ -61,7 +61,7 @@ def bounds_of(policy: Policy) -> Bounds | None:
         return _intensity(policy, metric)
     if isinstance(policy, BudgetPolicy):
         _check_budget(policy, metric)
-    return read(policy.limit, metric.unit, metric.unit, ("limit",))
+    return _of_metric(policy.limit, metric, ("limit",))
 
 
 def check_bounds(policy: Policy) -> None:
@@ -70,8 +70,20 @@ def check_bounds(policy: Policy) -> None:
         return
     for index, check in enumerate(policy.all):
         if check.metric is not None and check.metric != TIER:
-            unit = CATALOGUE[check.metric].unit
-            read(Limit(max=check.max, min=check.min), unit, unit, ("all", index))
+            _of_metric(Limit(max=check.max, min=check.min), CATALOGUE[check.metric], ("all", index))
+
+
+def _of_metric(limit: Limit, metric: Metric, path: tuple[str | int, ...]) -> Bounds:
+    found = read(limit, metric.unit, metric.unit, path)
+    for key in ("max", "min", "warn_above"):
+        check_share(metric, getattr(found, key), (*path, key))
+    return found
+
+
+def check_share(metric: Metric, number: Decimal | None, path: tuple[str | int, ...]) -> None:
+    """Refuse a share of more than the whole: it is a forgotten percent sign, and nothing would exceed it."""
+    if metric.dimension == "share" and number is not None and number > 1:
+        raise BadBound(path, f"{metric.name} is a share and at most 100 %", f'did you mean "{number:f} %"?')
 
 
 def read(limit: Limit, expected: str, stored: str, path: tuple[str | int, ...]) -> Bounds:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from green.model import Kind, Status
 from green.policy.metrics import CATALOGUE, SELECTABLE
+from green.tables import quote
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -54,6 +56,8 @@ WHERE is_counted OR (is_current AND error IS NOT NULL)
 GROUP BY ALL HAVING count(*) > 1 OR any_value(error) IS NOT NULL
 UNION ALL
 SELECT run_id, 'unit ' || unit AS among FROM unit GROUP BY ALL HAVING count(*) > 1"""
+_NAMES = (*SELECTABLE, "method", "quality_tier")  # of spaces only they are no names, and `fact` has NULL for them
+_CLOSED = {"kind": tuple(Kind), "status": tuple(Status)}  # another word is a slip, and no selector may pass it over
 _TIMES = frozenset({"started_at", "ended_at"})
 
 
@@ -66,9 +70,13 @@ def create(connection: DuckDBPyConnection) -> None:
 
 def select(columns: Collection[str]) -> str:
     """Write the row of `fact` from a relation with these columns; what it does not have is NULL, and so unknown."""
-    return ", ".join(
-        f'{DERIVED.get(name, name if name in columns else "NULL")}::{kind} AS "{name}"' for name, kind in FACT.items()
-    )
+    cells = {name: DERIVED.get(name, name if name in columns else "NULL") for name in FACT}
+    cells |= {name: f"CASE WHEN trim({name}) <> '' THEN {name} END" for name in _NAMES if name in columns}
+    for name, words in _CLOSED.items():
+        cells[name] = f"CASE WHEN {name} IN ({', '.join(map(quote, words))}) THEN {name} END"
+    if "hardware" in columns:
+        cells["hardware"] = "list_transform(hardware, lambda item: CASE WHEN trim(item) <> '' THEN item END)"
+    return ", ".join(f'CAST({cells[name]} AS {kind}) AS "{name}"' for name, kind in FACT.items())
 
 
 def prepare(connection: DuckDBPyConnection) -> None:
@@ -86,6 +94,11 @@ def insert(
     slots = ", ".join("make_timestamptz(?)" if name in _TIMES else f"CAST(? AS {kind})" for name, kind in FACT.items())
     for fact in facts:
         row = {"is_current": True, "is_counted": True, **fact}
+        named = {name: row[name] for name in _NAMES if (row.get(name) or "").strip(" ")}
+        named = {name: word for name, word in named.items() if word in _CLOSED.get(name, (word,))}
+        row = {**row, **dict.fromkeys(_NAMES), **named}
+        if row.get("hardware"):
+            row["hardware"] = [item if item and item.strip(" ") else None for item in row["hardware"]]
         connection.execute(f"INSERT INTO fact VALUES ({slots})", [row.get(name) for name in FACT])
     for unit in units:
         connection.execute("INSERT INTO unit VALUES (?, ?, ?)", list(unit))

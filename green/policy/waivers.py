@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from green.errors import UsageError, Where
-from green.policy.bounds import BadBound, Bounds, bound
-from green.policy.metrics import nearest
-from green.policy.model import AllowPolicy, BudgetPolicy, Enforcement, Matcher, Part
+from green.policy.bounds import BadBound, Bounds, bound, check_share
+from green.policy.metrics import CATALOGUE, nearest
+from green.policy.model import AllowPolicy, BudgetPolicy, Enforcement, LimitPolicy, Matcher, Part
 from green.policy.window import us_of
 from green.policy.words import Id, Names, Raw, Text, printable
 
@@ -176,6 +176,8 @@ def _raised(waiver: Waiver, loaded: Loaded) -> Bounds | None:
         raise BadBound((), "no ceiling: a waiver raises a limit, it does not remove it", f"write {key}")
     most = _moved(waiver, "max", bounds.max, bounds.stored)
     least = _moved(waiver, "min", bounds.min, bounds.stored)
+    if isinstance(loaded.policy, LimitPolicy):
+        check_share(CATALOGUE[loaded.policy.metric], most, ("max",))
     return Bounds(most, least, None, bounds.stored, bounds.unit, bounds.scale)
 
 

@@ -47,6 +47,8 @@ MISTAKES = [
     (BUDGET.replace("window:", "group_by: [teem], window:"), 4, "group_by", "unknown name", "did you mean team?"),
     (GOOD + GOOD, 5, "id", 'policy id "A" is used twice, first at p/p.yaml:4:4', "new id"),
     ("- {id: R, title: t, kind: allow, field: regoin, allow: [FR]}\n", 4, "field", "unknown field", "did you mean region?"),
+    (GOOD.replace("energy.it", "share.embodied").replace("5 kWh", "50"), 4, "max", "at most 100 %", 'did you mean "50 %"?'),
+    ("- {id: Q, title: t, kind: require, all: [{metric: coverage.energy, min: 95}]}\n", 4, "min", "at most 100 %", "95 %"),
     ("- {id: Q, title: t, kind: require, all: [{metric: quality.tier}]}\n", 4, "{metric", "not a requirement", "at_least"),
     ("- {id: Q, title: t, kind: require, all: [{metric: coverage.energy, min: 5 kWh}]}\n", 4, "min", "energy, where number", ""),
     ("- {id: I, title: t, kind: intensity, metric: energy.it, per: tokens, limit: {max: 5 kWh}}\n", 4, "max", "energy per token", ""),

@@ -276,6 +276,7 @@ MISTAKES = [
     (LIMIT, WAIVER.replace("max: 60", "min: 40"), "min", "A has no min", ""),
     (LIMIT, WAIVER.replace("max: 60 kWh", "accept: [x], max: 60 kWh"), "accept", "no list", "max"),
     (FLOOR, WAIVER.replace("max: 60 kWh", "min: 96 %"), "min", "not beyond the min", ""),
+    (FLOOR.replace("min: 95", "max: 95"), WAIVER.replace("60 kWh", "99"), "max", "at most 100 %", "99 %"),
     (ALLOW, WAIVER, "max", "allows names", "accept"),
     (ALLOW, WAIVER.replace("max: 60 kWh, ", ""), "{id", "nothing is accepted", "accept"),
     (ALLOW, WAIVER.replace("max: 60 kWh", "accept: [FR]"), "accept", "allowed anyway", ""),
