@@ -91,7 +91,7 @@ def load(path: Path, shown: str = "") -> Document:
 def loads(blob: bytes, name: str) -> Document:
     """Parse the bytes of a YAML or JSON document."""
     if len(blob) > MAX_BYTES:
-        raise UsageError(f"file is larger than {MAX_BYTES >> 20} MiB", where=Where(name), mend="split it")
+        raise UsageError(f"file is larger than {MAX_BYTES >> 20} MiB", where=Where(name, 1, 1), mend="split it")
     try:
         text = blob.decode("utf-8-sig")
     except UnicodeDecodeError as error:
