@@ -163,6 +163,27 @@ def parse(logs: str) -> None:
         ).fetchall()
 
 
+def make_facts(database: str, runs: str) -> None:
+    """Make the facts of the policy benchmark."""
+    from benchmarks import judging  # noqa: PLC0415 -- as above
+
+    judging.make(Path(database), int(runs))
+
+
+def judge_by_sql(database: str, policies: str) -> None:
+    """Count the verdicts of the compiled policies."""
+    from benchmarks import judging  # noqa: PLC0415 -- as above
+
+    print(json.dumps(judging.by_sql(Path(database), int(policies))))
+
+
+def judge_by_loop(database: str, policies: str) -> None:
+    """Count the verdicts of the loop over ready objects."""
+    from benchmarks import judging  # noqa: PLC0415 -- as above
+
+    print(json.dumps(judging.by_loop(Path(database), int(policies))))
+
+
 WORKS = {
     function.__name__: function
     for function in (
@@ -177,6 +198,9 @@ WORKS = {
         rejects,
         ingest,
         parse,
+        make_facts,
+        judge_by_sql,
+        judge_by_loop,
     )
 }
 

@@ -6,7 +6,7 @@ nor FALSE, and gives the verdict `unknown`. Each CASE asks for what is wrong bef
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from green.policy import budget_sql
 from green.policy.bounds import read
@@ -179,34 +179,45 @@ def _allow(policy: AllowPolicy) -> str:
     return _run(policy, columns) + _rows("run", verdict, "WHEN verdict = 'unknown' THEN 'MISSING_FIELD'", named, _NONE)
 
 
+class _State(NamedTuple):
+    """One requirement: its name, SQL of its state and reason, and the states that it can have beside pass."""
+
+    label: str
+    state: str
+    reason: str
+    can: tuple[str, ...]
+
+
 def _require(policy: RequirePolicy) -> str:
     checks = [part for check in policy.all for part in _check(check)]
     columns = [
         column
-        for index, (_, state, reason) in enumerate(checks)
-        for column in (f"{state} AS state_{index}", f"{reason} AS reason_{index}")
+        for index, check in enumerate(checks)
+        for column in (f"{check.state} AS state_{index}", f"{check.reason} AS reason_{index}")
     ]
-    order = ("fail", "unknown", "at_risk")
-    states = [f"state_{index}" for index in range(len(checks))]
-    verdict = " ".join(f"WHEN '{word}' IN ({', '.join(states)}) THEN '{word}'" for word in order)
-    reason = ", ".join(f"CASE WHEN {state} = verdict THEN reason_{i} END" for i, state in enumerate(states))
+    cases = []
+    for word in ("fail", "unknown", "at_risk"):
+        states = [f"state_{index} = '{word}'" for index, check in enumerate(checks) if word in check.can]
+        if states:
+            cases.append(f"WHEN {' OR '.join(states)} THEN '{word}'")
+    reason = ", ".join(f"CASE WHEN state_{index} = verdict THEN reason_{index} END" for index in range(len(checks)))
     named = ", ".join(
-        f"CASE WHEN state_{index} = verdict THEN {quoted(label)} END" for index, (label, _, _) in enumerate(checks)
+        f"CASE WHEN state_{index} = verdict THEN {quoted(check.label)} END" for index, check in enumerate(checks)
     )
     return _run(policy, columns) + _rows(
         "run",
-        f"{verdict} ELSE 'pass'",
+        f"{' '.join(cases)} ELSE 'pass'",
         f"WHEN verdict <> 'pass' THEN coalesce({reason}, NULL)",
         f"CASE WHEN verdict = 'pass' THEN '' ELSE concat_ws(', ', {named}) END",
         _NONE,
     )
 
 
-def _check(check: Check) -> list[tuple[str, str, str]]:
-    """Return label, state and reason of each requirement."""
+def _check(check: Check) -> list[_State]:
+    """Return the requirements of a check: one a field, or one on a metric."""
     if check.present is not None:
         return [
-            (name, f"CASE WHEN {is_missing(name)} THEN 'fail' ELSE 'pass' END", "'MISSING_FIELD'")
+            _State(name, f"CASE WHEN {is_missing(name)} THEN 'fail' ELSE 'pass' END", "'MISSING_FIELD'", ("fail",))
             for name in check.present
         ]
     metric = CATALOGUE[check.metric or TIER]
@@ -215,7 +226,7 @@ def _check(check: Check) -> list[tuple[str, str, str]]:
         good, known = listed(TIERS[TIERS.index(check.at_least) :]), f"quality_tier IN {listed(TIERS)}"
         state = f"CASE WHEN quality_tier IN {good} THEN 'pass' WHEN {known} THEN 'fail' ELSE 'unknown' END"
         reason = f"CASE WHEN NOT coalesce({known}, FALSE) THEN {problem(metric, is_rank=True)} END"
-        return [(label, state, reason)]
+        return [_State(label, state, reason, ("fail", "unknown"))]
     bounds = read(Limit(max=check.max, min=check.min), metric.unit, metric.unit, ())
     names = (metric.column, metric.low or NO_NUMBER, metric.high or NO_NUMBER)
     state = (
@@ -223,7 +234,7 @@ def _check(check: Check) -> list[tuple[str, str, str]]:
         f" WHEN {broken(bounds, double, names)} THEN 'fail'"
         f" WHEN {doubtful(bounds, double, names)} THEN 'at_risk' ELSE 'pass' END"
     )
-    return [(label, state, problem(metric))]
+    return [_State(label, state, problem(metric), ("fail", "unknown", "at_risk"))]
 
 
 def check_label(check: Check) -> str:
