@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from green.model import Kind, Status
 from green.policy.metrics import CATALOGUE, SELECTABLE
 from green.tables import quote
+from green.vocabulary import Kind, Status
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
