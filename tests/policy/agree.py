@@ -115,9 +115,9 @@ def wild(noise: random.Random) -> dict[str, Any]:
     row: dict[str, Any] = {name: noise.choice(values) for name, values in NAMES.items()}
     row |= {
         "labels": noise.choice([None, {}, {"purpose": "benchmark"}, {"purpose": None}, {"other": "x"}]),
-        "started_at": noise.choice(TIMES),
-        "ended_at": noise.choice(TIMES),
-        "duration_s": noise.choice([*NASTY, *EDGES, 3600.0, 0.0000005, 86400.0]),
+        "started_at": noise.choice([*TIMES, *[None] * 6]),
+        "ended_at": noise.choice([*TIMES, *[None] * 12]),
+        "duration_s": noise.choice([*NASTY, *[None] * 8, *EDGES, 3600.0, 0.0000005, 0.0000025, 86400.0, 1e10]),
         "coverage_ratio": noise.choice([*NASTY, *SHARES]),
         "pue": noise.choice([None, 1.0, 1.2, 1.5, float("nan")]),
         "idle_ratio": noise.choice([None, *SHARES]),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from green.policy.facts import create, insert
-from green.policy.judge import Judgement, judge
+from green.policy.judge import Judgement, judge, judge_by_reference
 from green.policy.load import PolicySet, load
 from green.policy.window import read_as_of
 
@@ -44,9 +44,12 @@ def facts(*rows: dict[str, Any], units: list[tuple[str, str, Any]] | None = None
 
 
 def judged(folder: Path, text: str, *rows: dict[str, Any], **options: Any) -> Judgement:
-    """Judge rows by the policies of a text."""
-    units = options.pop("units", None)
-    return judge(facts(*rows, units=units), policies(folder, text), **options)
+    """Judge rows by the policies of a text, by both evaluators, which have to agree."""
+    con = facts(*rows, units=options.pop("units", None))
+    chosen = policies(folder, text)
+    found = judge(con, chosen, **options)
+    assert judge_by_reference(con, chosen, **options) == found
+    return found
 
 
 __all__ = ["at", "facts", "judged", "policies", "run"]

@@ -72,6 +72,11 @@ def test_a_mistake_is_refused_where_it_stands(
     assert error.exit_code == 3
 
 
+def test_a_share_may_be_the_whole(tmp_path: Path) -> None:
+    text = "- {id: A, title: t, kind: limit, metric: coverage.energy, limit: {min: 100 %}}\n"
+    assert policies(tmp_path / "p", text)["A"].bounds is not None
+
+
 def test_an_empty_set_of_policies_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no policy in"):
         load(tmp_path)

@@ -12,6 +12,7 @@ from facts_for_tests import at, facts, judged, policies, run
 
 from green.policy.facts import create, insert
 from green.policy.judge import exit_code, judge
+from green.policy.metrics import DISCLOSABLE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -227,6 +228,27 @@ def test_a_run_without_any_time_makes_its_budget_unknown(tmp_path: Path) -> None
     assert (found.verdict, found.reason) == ("unknown", "MISSING_FIELD")
 
 
+def test_the_first_unknown_runs_are_named_in_their_order(tmp_path: Path) -> None:
+    rows = [energy(name, None, ended_at=END, unknown_reasons=["NO_PUE"]) for name in "dbeac"]
+    found = only(judged(tmp_path, BUDGET, *rows))
+    assert "5 of 5 runs cannot be counted (a, b, c, …)" in found.message
+
+
+@pytest.mark.parametrize(
+    ("seconds", "is_dated"),
+    [(0.0, True), (1e10, True), (1.0000000000000002e10, False), (-1.0, False), (math.nan, False), (math.inf, False)],
+)
+def test_a_duration_that_is_none_dates_no_run(tmp_path: Path, seconds: float, is_dated: bool) -> None:  # noqa: FBT001 -- parametrised
+    row = energy("a", 1.0, started_at="1990-01-01T00:00:00Z", duration_s=seconds)
+    found = judged(tmp_path, BUDGET.replace("90d", "200000 d"), row, energy("b", 1.0, ended_at="2400-01-01"))
+    assert only(found).verdict == ("pass" if is_dated else "unknown")
+
+
+def test_half_a_microsecond_is_rounded_away_from_zero(tmp_path: Path) -> None:
+    row = energy("a", 1.0, started_at=END, duration_s=0.0000025)
+    assert judged(tmp_path, BUDGET, row).as_of == "2026-10-01T00:00:00.000003Z"
+
+
 def test_budgets_are_unknown_where_no_fact_has_a_time(tmp_path: Path) -> None:
     found = judged(tmp_path, BUDGET, energy("a", 1.0))
     assert found.as_of is None
@@ -345,6 +367,22 @@ def test_require_names_all_that_is_not_met(tmp_path: Path) -> None:
         "f": "fail",
     }
     assert found.verdicts[1].message == "does not meet: coverage.energy at least 95 %, region"
+
+
+@pytest.mark.parametrize("field", DISCLOSABLE)
+def test_a_field_that_has_to_be_present_is(tmp_path: Path, field: str) -> None:
+    times = dict.fromkeys(("started_at", "ended_at"), END)
+    full = {**dict.fromkeys(DISCLOSABLE, "x"), **times, "duration_s": 0.0, "hardware": ["A100"]}
+    full |= {"kind": "training", "status": "failed", "run_id": "a", "quality_tier": "declared"}
+    text = f"- {{id: Q, title: t, kind: require, all: [{{present: [{field}]}}]}}\n"
+    assert only(judged(tmp_path, text, run(**full))).verdict == "pass"
+    if field == "run_id":
+        return
+    blank = {"hardware": [""], "duration_s": math.nan, "started_at": None, "ended_at": None}.get(field, "")
+    for wrong in (None, blank, -1.0 if field == "duration_s" else blank):
+        found = only(judged(tmp_path, text, run(**{**full, field: wrong})))
+        assert (found.verdict, found.reason) == ("fail", "MISSING_FIELD"), wrong
+        assert found.message == f"does not meet: {field}"
 
 
 def test_a_policy_that_selects_nothing_is_counted_and_must_match_is_an_error(tmp_path: Path) -> None:
