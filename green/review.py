@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from green import index, ingest, stages
 from green.audit import record, store
 from green.check import check, facts
-from green.compare import FAILING, Base, Cause, Comparison, compare
+from green.compare import FAILING, RESOLVED, Base, Cause, Comparison, compare
 from green.errors import GreenError, InputError, Where
 from green.explain.policy import explain_policy
 from green.gitref import Ref
@@ -110,7 +110,10 @@ class Review:
         before = self._judge(published, as_of)
         records = tuple(verdict.record() for verdict in before.verdicts)
         comparison = compare(judgement, Base(name, before.digest, records), self.notes)
-        return self._traced(comparison, head, published, as_of)
+        # The base is judged by the waivers of now: one that it has no use for is no finding of it.
+        known = {loaded.policy.id for loaded in self.policies.policies}
+        kept = tuple(one for one in comparison.changes if one.state != RESOLVED or one.key[0] in known)
+        return self._traced(replace(comparison, changes=kept), head, published, as_of)
 
     def _judge(self, published: Path, as_of: str) -> Judgement:
         return check(published, self.policies, as_of=as_of, no_history=self.no_history, commit=False).judgement

@@ -5,7 +5,7 @@
 # and names the run, the margin, the policy and the mend. A waiver makes it end 0, and its expiry ends it 1 again.
 set -eu
 
-here=$(cd "$(dirname "$0")" && pwd)
+here=$(cd "$(dirname "$0")" && pwd -P)
 green=$(cd "$here/../.." && pwd)
 work=${1:-$(mktemp -d)}
 mkdir -p "$work" && cd "$work"
