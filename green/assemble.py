@@ -146,6 +146,7 @@ def assemble(draft: Draft, source: str, config: Config, rows: Rows) -> list[tupl
     run["logs"] = len({log.file for log, _ in draft.parts})
     hours = None if draft.is_child else record.device_hours
     run["device_hours_h"] = float(hours.value) if hours else None
+    flags += _hours(run, record, hours, draft)
     cost = record.cost or site.cost
     run["model_rest"] = site.model_rest
     for key, value, unit in (
@@ -169,6 +170,19 @@ def assemble(draft: Draft, source: str, config: Config, rows: Rows) -> list[tupl
     _statements(draft, rows)
     _amounts(draft, rows)
     return devices(draft, site.hardware, rows)
+
+
+def _hours(run: Row, record: Record, hours: Quantity | None, draft: Draft) -> list[str]:
+    """Add the interval of the hours of a run: of its device-hours, else of its duration; flag what nothing uses."""
+    whole = None if draft.is_child or (record.started_at and record.ended_at) else record.duration
+    stated = hours or whole
+    ends = (stated.low, stated.high) if stated and stated.value else (None, None)
+    for name, end in zip(("hours_low_ratio", "hours_high_ratio"), ends, strict=True):
+        run[name] = None if end is None or stated is None else float(end / stated.value)
+    unused = [device.share for device in record.hardware] + [device.utilisation for device in record.hardware]
+    if record.duration is not whole or draft.parts:  # two times, or readings: the duration is not what is multiplied
+        unused.append(record.duration)
+    return ["INTERVAL_UNUSED"] if any(one and one.low is not None for one in unused) else []
 
 
 def memory_of(read: ReadRecord | None, site: ConfiguredSite) -> Quantity | None:

@@ -70,6 +70,8 @@ REPORTED_DISAGREES: the reported emissions differ by more than 5 % from the ener
 > recompute the reported figure, or mend energy, PUE or intensity
 NO_INTERVAL: imported or declared energy states no interval, so that low, value and high are one
 > write it as "27 kWh ± 5 %" where the error is known
+INTERVAL_UNUSED: an interval of share, of utilisation, or of a duration beside two times or readings is not used
+> state the interval of the power, the energy or the device-hours
 NO_UPPER_BOUND: some time was not metered and the rated power is unknown, so that there is no upper bound
 > write rated_power: into the device's entry of hardware:
 NO_LOWER_BOUND: the figure has no lower bound, so that a minimum cannot be shown to hold

@@ -26,6 +26,8 @@ RUN = {
     "ended_at": "TIMESTAMPTZ",
     "duration_s": "DOUBLE",
     "device_hours_h": "DOUBLE",
+    "hours_low_ratio": "DOUBLE",  # ends of the hours that a record states, by their value; NULL: without an interval
+    "hours_high_ratio": "DOUBLE",
     "memory_gb": "DOUBLE",  # of the host, what was kept and what was sent: for what nobody metered
     "memory_low_gb": "DOUBLE",
     "memory_high_gb": "DOUBLE",

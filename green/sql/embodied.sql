@@ -1,6 +1,6 @@
 -- embodied.sql: the hardware of a run -> its share of the carbon embodied in it, device by device.
 --
--- reads   run(run_id, duration_s, device_hours_h)
+-- reads   run(run_id, duration_s, device_hours_h, hours_low_ratio, hours_high_ratio)
 --         device(run_id, device_id, component, name, device_key, count, share, is_embodied, bill, serial, ...)
 --         factor(factor_id, quantity, subject, subject_key, value, low, high, unit, method, source, note)
 -- gives   embodied(run_id, device_id, embodied_kgco2e, embodied_low_kgco2e, embodied_high_kgco2e, reason, ...)
@@ -563,6 +563,8 @@ term AS (
         coalesce(i.outside, d.count) AS units,
         r.device_hours_h IS NOT NULL AS is_device_hours,
         coalesce(r.device_hours_h * (units / d.count), units * r.duration_s / 3600.0) AS hours_h,
+        hours_h * coalesce(r.hours_low_ratio, 1.0) AS hours_low_h,
+        hours_h * coalesce(r.hours_high_ratio, 1.0) AS hours_high_h,
         coalesce(d.utilisation, 1.0) AS utilisation,
         d.embodied_kgco2e IS NOT NULL AS is_declared,
         coalesce(d.embodied_kgco2e, f.total) AS total,
@@ -611,11 +613,14 @@ capped AS (
         CASE
             WHEN is_device_hours OR hours_h IS NULL THEN hours_h ELSE least(hours_h, units * life_h * utilisation)
         END AS charged_h,
+        -- the most is charged over the shortest lifetime, the least over the longest
         CASE
-            WHEN is_device_hours OR hours_h IS NULL THEN hours_h ELSE least(hours_h, units * life_low_h * utilisation)
+            WHEN is_device_hours OR hours_h IS NULL THEN hours_high_h
+            ELSE least(hours_high_h, units * life_low_h * utilisation)
         END AS charged_low_h,
         CASE
-            WHEN is_device_hours OR hours_h IS NULL THEN hours_h ELSE least(hours_h, units * life_high_h * utilisation)
+            WHEN is_device_hours OR hours_h IS NULL THEN hours_low_h
+            ELSE least(hours_low_h, units * life_high_h * utilisation)
         END AS charged_high_h
     FROM term
 ),

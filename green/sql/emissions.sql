@@ -601,6 +601,8 @@ hours AS (
             any_value(o.device_hours_h),
             as_double(sum(exact(d.count * d.share))) * any_value(o.duration_s) / 3600.0
         ) AS hours_h,
+        hours_h * coalesce(any_value(o.hours_low_ratio), 1.0) AS hours_low_h,
+        hours_h * coalesce(any_value(o.hours_high_ratio), 1.0) AS hours_high_h,
         list_sort(list_distinct(list(d.name) FILTER (WHERE d.name IS NOT NULL))) AS hardware
     FROM device AS d
     INNER JOIN one AS o ON d.run_id = o.run_id
@@ -695,6 +697,8 @@ total AS (
         b.reason AS em_reason,
         b.has_inside,
         h.hours_h,
+        h.hours_low_h,
+        h.hours_high_h,
         h.hardware,
         m.* EXCLUDE (run_id, factor_ids),
         p.lacks_intensity,
@@ -800,11 +804,11 @@ SELECT
     exact(finite(cost_usd(t.hours_h, t.device_hour_usd, CASE WHEN t.fe IS NOT NULL THEN as_double(t.bill) END)))
         AS cost_usd,
     exact(finite(cost_usd(
-        t.hours_h, coalesce(t.device_hour_low_usd, t.device_hour_usd),
+        t.hours_low_h, coalesce(t.device_hour_low_usd, t.device_hour_usd),
         CASE WHEN t.fe IS NOT NULL THEN as_double(t.bill_low) END
     ))) AS cost_usd_low,
     exact(finite(cost_usd(
-        t.hours_h, coalesce(t.device_hour_high_usd, t.device_hour_usd),
+        t.hours_high_h, coalesce(t.device_hour_high_usd, t.device_hour_usd),
         CASE WHEN t.fe IS NOT NULL THEN as_double(t.bill_high) END
     ))) AS cost_usd_high,
     t.coverage AS coverage_ratio,

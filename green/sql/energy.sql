@@ -1,7 +1,7 @@
 -- energy.sql: power samples, counters and statements -> energy of each answer of a run, before PUE.
 --
 -- reads   samples(run_id, device_id, sampled_at, power_w, energy_j, max_gap_us), in that order
---         run(run_id, started_at, ended_at, duration_s, device_hours_h, model_rest, memory_gb, storage_gb, network_gb)
+--         run(run_id, started_at, ended_at, duration_s, device_hours_h, hours_low_ratio, model_rest, memory_gb, ...)
 --         device(run_id, device_id, component, device_key, origin, file, line, count, share, ...)
 --         statement(run_id, answer, origin, method, covers, basis, energy_kwh, ...)
 --         factor(factor_id, quantity, subject_key, value, low, high)
@@ -366,6 +366,8 @@ declared AS (
         r.started_at,
         r.ended_at,
         coalesce(r.device_hours_h, d.count * r.duration_s / 3600.0) * d.share AS hours_h,
+        coalesce(r.hours_low_ratio, 1.0) AS low_ratio,
+        coalesce(r.hours_high_ratio, 1.0) AS high_ratio,
         coalesce(d.average_power_w, coalesce(d.rated_power_w, rating.rated_value_w) * d.load) AS power_w,
         CASE
             WHEN d.average_power_w IS NOT NULL THEN coalesce(d.average_power_low_w, d.average_power_w)
@@ -399,7 +401,11 @@ model AS (
 ),
 
 host AS (
-    SELECT *, duration_s / 3600.0 AS hours_h
+    SELECT
+        *,
+        duration_s / 3600.0 AS hours_h,
+        CASE WHEN device_hours_h IS NULL THEN coalesce(hours_low_ratio, 1.0) ELSE 1.0 END AS low_ratio,
+        CASE WHEN device_hours_h IS NULL THEN coalesce(hours_high_ratio, 1.0) ELSE 1.0 END AS high_ratio
     FROM run
     WHERE coalesce(model_rest, CAST($model_rest AS BOOLEAN), FALSE)
 ),
@@ -411,6 +417,8 @@ processor AS (
         d.file,
         d.line,
         d.count * d.share * h.hours_h AS hours_h,
+        h.low_ratio,
+        h.high_ratio,
         coalesce(d.rated_power_w, rating.rated_value_w) AS rated_power_w,
         coalesce(d.rated_power_low_w, d.rated_power_w, rating.rated_value_w) AS rated_power_low_w,
         coalesce(d.rated_power_high_w, d.rated_power_w, rating.rated_power_w) AS rated_power_high_w,
@@ -430,8 +438,8 @@ modelled AS (
         'model/cpu' AS answer,
         'cpu' AS component,
         as_double(known_sum(exact(device_energy_kwh(p.rated_power_w * m.value, p.hours_h)))) AS value,
-        as_double(known_sum(exact(device_energy_kwh(p.rated_power_low_w * m.low, p.hours_h)))) AS low,
-        as_double(known_sum(exact(device_energy_kwh(p.rated_power_high_w * m.high, p.hours_h)))) AS high,
+        as_double(known_sum(exact(device_energy_kwh(p.rated_power_low_w * m.low, p.hours_h * p.low_ratio)))) AS low,
+        as_double(known_sum(exact(device_energy_kwh(p.rated_power_high_w * m.high, p.hours_h * p.high_ratio)))) AS high,
         list_distinct(list_concat(any_value(m.factor_ids), flatten(list(p.factor_ids)))) AS factor_ids,
         min(p.file) AS file,
         min(p.line) AS line
@@ -447,11 +455,12 @@ modelled AS (
             WHEN 'network' THEN network_energy_kwh(p.gb, m.value) ELSE capacity_energy_kwh(p.gb, m.value, p.hours_h)
         END,
         CASE p.subject
-            WHEN 'network' THEN network_energy_kwh(p.low_gb, m.low) ELSE capacity_energy_kwh(p.low_gb, m.low, p.hours_h)
+            WHEN 'network' THEN network_energy_kwh(p.low_gb, m.low)
+            ELSE capacity_energy_kwh(p.low_gb, m.low, p.hours_h * p.low_ratio)
         END,
         CASE p.subject
             WHEN 'network' THEN network_energy_kwh(p.high_gb, m.high)
-            ELSE capacity_energy_kwh(p.high_gb, m.high, p.hours_h)
+            ELSE capacity_energy_kwh(p.high_gb, m.high, p.hours_h * p.high_ratio)
         END,
         m.factor_ids,
         p.where_file,
@@ -460,6 +469,8 @@ modelled AS (
         SELECT
             run_id,
             hours_h,
+            low_ratio,
+            high_ratio,
             where_file,
             where_line,
             unnest(['memory', 'storage', 'network']) AS subject,
@@ -665,8 +676,8 @@ rows_of_answers AS (
         started_at,
         ended_at,
         device_energy_kwh(power_w, hours_h),
-        device_energy_kwh(power_low_w, hours_h),
-        device_energy_kwh(power_high_w, hours_h),
+        device_energy_kwh(power_low_w, hours_h * low_ratio),
+        device_energy_kwh(power_high_w, hours_h * high_ratio),
         NULL,
         NULL,
         0,
