@@ -15,7 +15,8 @@ def main() -> None:
     """Run a job as its rule calls it, or the command line for all else, mistakes and people who watch included."""
     gc.set_threshold(COLLECT_AFTER)
     # pydantic looks through every installed package for plugins of its own: none is meant to change what we read.
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    name, _, value = "PYDANTIC_DISABLE_PLUGINS=__all__".partition("=")
+    os.environ.setdefault(name, value)
     words = sys.argv[1:]
     if words[:1] == ["stage"] and not sys.stderr.isatty() and _is_job(words[1:]):
         _job(words[1], words[-1] if words[2:] else "")

@@ -27,7 +27,7 @@ class Ref:
                 mend="name a branch, a tag or a commit; in CI, check out with the history (fetch-depth: 0)",
             )
         # What came to the base since the branch left it is not the branch's doing; a shallow clone may know no base.
-        base = _git(self.root, "merge-base", "HEAD", tip, fails=True).decode().strip()
+        base = _git(self.root, "merge-base", "@", tip, fails=True).decode().strip()
         self.commit = base or tip
         self.shown = f"{ref} ({self.commit[:12]}{', merge base' if base and base != tip else ''})"
 

@@ -119,15 +119,15 @@ def conclude(  # noqa: PLR0913 -- one argument an option
         judgement, comparison, notes = review(
             config, policies, moment, against=against, logs=logs, no_history=no_history, commit=commit
         )
-        for note in notes:
+        for note in notes if comparison is None else ():  # a comparison shows them itself
             say(f"note: {note}")
     shown = Shown(judgement, comparison, policies, str(logs or config.logs), only_new=only_new)
     for path, wanted in (files or {}).items():
-        path.write_text(render(shown, wanted, to_file=True), encoding="utf-8")
+        _write(path, render(shown, wanted, to_file=True))
         say(f"{wanted} written to {path}")
     text = render(shown, form, to_file=output is not None)
     if output is not None:
-        output.write_text(text, encoding="utf-8")
+        _write(output, text)
         say(f"verdicts written to {output}")
     elif form is Format.TEXT:
         sys.stdout.write(text)
@@ -169,6 +169,15 @@ def render(shown: Shown, form: Format, *, to_file: bool) -> str:
 
     module = import_module("green.output." + ("comment" if form is Format.MARKDOWN else form.value))
     return str(module.render(judgement, comparison, frame=frame(policies, logs), only_new=only_new))
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"cannot write {path}: {error.strerror}", mend="name a file in a folder that is there"
+        ) from error
 
 
 def _form_and_file(text: str) -> tuple[Path, Format]:
