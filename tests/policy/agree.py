@@ -329,6 +329,8 @@ def run(cases: int, seed: int = 1) -> dict[str, int]:
             seen["waivers"] = seen.get("waivers", 0) + sum(one.policy == WAIVERS for one in by_sql.verdicts)
             done += len(chosen.policies)
             seed += 1
+            if done % 10_000 < POLICIES and done < cases:
+                sys.stderr.write(f"{done} cases agree\n")
     return {"cases": done, **seen}
 
 

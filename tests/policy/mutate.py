@@ -256,6 +256,8 @@ def run(seconds: float, seed: int) -> Iterator[str]:
         killed += was_noticed
         if not was_noticed:
             yield f"not noticed: {said}"
+        if tried % 25 == 0:
+            yield f"{killed} of {tried} so far"
     yield f"{killed} of {tried} changes were noticed ({killed / max(tried, 1):.1%}); {len(every)} are possible"
 
 
