@@ -90,7 +90,7 @@ def test_every_ingest_table_has_an_order_and_every_column_a_unit_or_none() -> No
         for name, kind in columns.items()
         if kind == "DOUBLE" or kind.startswith("DECIMAL")
     }
-    unitless = re.compile(r"^(pue|load|share|utilisation)(_low|_high)?$|^(count|value|low|high|amount|coverage_ratio)$")
+    unitless = re.compile(r"^(pue|load|share|utilisation)(_low|_high)?$|^(count|value|low|high|amount|\w+_ratio)$")
     unit = re.compile(r"_(w|j|s|h|us|gb|flop|kwh|kgco2e|l|usd|gco2e_per_kwh|l_per_kwh|usd_per_kwh)(_low|_high)?$")
     bare = {name for name in numbers if not unit.search(name) and not unitless.search(name)}
     assert bare == set(), "a number's name ends in its unit"
