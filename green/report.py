@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from green import units
 from green.audit import store as audit
@@ -129,7 +129,9 @@ def _record(file: Path, most: int, budgets: Iterable[str]) -> Row:
     if not file.exists():
         raise InputError("no verdicts here", where=Where(str(file)), mend="run `snakemake` first")
     try:
-        record: Row = json.loads(_part(file, most, budgets) or file.read_bytes())
+        with file.open("rb") as stream:
+            part = _part(stream, most, budgets)
+        record: Row = json.loads(part or file.read_bytes())
     except ValueError as error:
         raise InputError(
             f"not a record of verdicts: {error}", where=Where(str(file)), mend="remove it, and run `snakemake`"
@@ -137,26 +139,23 @@ def _record(file: Path, most: int, budgets: Iterable[str]) -> Row:
     return record
 
 
-def _part(file: Path, most: int, budgets: Iterable[str]) -> bytes:
+def _part(stream: BinaryIO, most: int, budgets: Iterable[str]) -> bytes:
     """Leave verdicts out that the page only counts; nothing is returned where they do not stand a line each."""
     wanted = tuple(f'{{"policy":{json.dumps(name)},'.encode() for name in budgets)
     kept, seen = [], Counter[bytes]()
-    with file.open("rb") as stream:
-        head = stream.readline()
-        if not head.endswith(b'"verdicts":[\n'):
-            return b""
-        for line in stream:  # no string of JSON breaks a line
-            if seen[_PASS] >= most and _PASSES in line and not line.startswith(wanted):
-                continue  # most lines are of this sort
-            sort = _SORT.search(line)
-            if sort is None:
-                break
-            seen[sort[1]] += 1
-            if seen[sort[1]] <= most or line.startswith(wanted):
-                kept.append(line.rstrip(b",\n"))
-        else:
-            return b""
-        is_end = line == b"]}\n" and not stream.read(1)
+    head, line = stream.readline(), b""
+    if not head.endswith(b'"verdicts":[\n'):
+        return b""
+    for line in stream:  # no string of JSON breaks a line
+        if seen[_PASS] >= most and _PASSES in line and not line.startswith(wanted):
+            continue  # most lines are of this sort
+        sort = _SORT.search(line)
+        if sort is None:
+            break
+        seen[sort[1]] += 1
+        if seen[sort[1]] <= most or line.startswith(wanted):
+            kept.append(line.rstrip(b",\n"))
+    is_end = line == b"]}\n" and not stream.read(1)
     return b"%s%s]}" % (head, b",".join(kept)) if is_end else b""
 
 

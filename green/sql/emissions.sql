@@ -312,9 +312,11 @@ annual AS (
 lot AS (
     SELECT
         *,
-        cast(floor(quantity_kwh * 1e12) AS HUGEINT) AS quantity,
+        -- whole billionths of a Wh, rounded down: by the text, for a product of doubles may round up
+        cast(replace(cast(places AS VARCHAR), '.', '') AS HUGEINT)
+        - cast(places > exact(quantity_kwh) AS INTEGER) AS quantity,
         row_number() OVER (ORDER BY site IS NULL, to_at - from_at, from_at, instrument_id) AS k
-    FROM instrument
+    FROM (SELECT *, try_cast(cast(quantity_kwh AS VARCHAR) AS DECIMAL(38, 12)) AS places FROM instrument)
 ),
 
 -- Stretches of time in which no vintage begins or ends, each within a year.
