@@ -52,8 +52,8 @@ def energy(results: str, limit: str = "") -> None:
 
     connect = stages.connect
 
-    def limited(spill: Path | None = None, *, threads: int = 1) -> duckdb.DuckDBPyConnection:
-        con = connect(spill, threads=threads)
+    def limited(spill: Path | None = None, *, threads: int = 1, calls: str | None = None) -> duckdb.DuckDBPyConnection:
+        con = connect(spill, threads=threads, calls=calls)
         con.execute(f"SET memory_limit = '{limit}'")
         return con
 

@@ -33,10 +33,14 @@ class Checked:
     head: str | None
 
 
-def facts(con: duckdb.DuckDBPyConnection) -> None:
-    """Make the relations that policies judge from the views of the store, once, in memory."""
+def facts(con: duckdb.DuckDBPyConnection, policies: PolicySet | None = None) -> None:
+    """Make the relations that policies judge from the views of the store, once, in memory.
+
+    Metrics that none of the `policies` names are left NULL: to make numbers of all costs as much as to judge.
+    """
     columns = {name for name, *_ in con.execute("DESCRIBE runs").fetchall()}
-    con.execute(f"CREATE TEMP TABLE fact AS SELECT {select(columns)} FROM runs")
+    said = None if policies is None else json.dumps([one.canonical() for one in policies.policies])
+    con.execute(f"CREATE TEMP TABLE fact AS SELECT {select(columns, said)} FROM runs")
     con.execute("CREATE TEMP TABLE unit AS SELECT run_id, unit, amount FROM run_units")
 
 
@@ -65,7 +69,7 @@ def check(  # noqa: PLR0913 -- what a check depends on, each by name
 
     def fill(con: duckdb.DuckDBPyConnection) -> None:
         store.check_version(con, published)
-        facts(con)
+        facts(con, policies)
         before = _before(con)
         if memory is None:
             judgement = judge(con, policies, as_of=as_of, no_history=no_history)

@@ -19,6 +19,8 @@ RESULTS = Path("results")
 INDEX = RESULTS / "index"
 LEFT = INDEX / "config.json"  # no input of a rule: it holds paths
 NEEDS = INDEX / "needs.json"  # likewise
+RECEIPTS = (RESULTS / "audit.json", RESULTS / "check.json")
+IDENTITY = RESULTS / "cache" / "identity.txt"  # of the store, as long as nobody touches it
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,19 @@ log never moves another, and a shard's index file is written only if its text ch
 
 from __future__ import annotations
 
+import filecmp
 import json
 import os
 from collections import Counter
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from green.errors import InputError, Where
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 RECORDS = ("run.yaml", "run.json")
 NATIVE = ".green.jsonl"
@@ -70,7 +75,7 @@ def _folder(
 ) -> list[tuple[str, str, str | None]]:
     """Group the files of one folder, and return the folders in it with the run that owns them."""
     inner: list[tuple[str, str, str | None]] = []
-    entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    entries = list(os.scandir(folder))  # in any order: sources and their files are sorted when all are found
     if any(entry.name in RECORDS and _is_file(entry) for entry in entries):
         owner = below or "."
     for entry in entries:
@@ -136,6 +141,19 @@ def write_text(path: Path, text: str) -> bool:
     part.write_bytes(content)
     part.replace(path)
     return True
+
+
+def write_parts(path: Path, parts: Iterable[str]) -> None:
+    """Write a long file part after part, so that it is never held as a whole; as `write_text` else."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    with new.open("wb", buffering=0) as stream:
+        for part in parts:
+            stream.write(part.encode())
+    if path.exists() and path.stat().st_size == new.stat().st_size and filecmp.cmp(path, new, shallow=False):
+        new.unlink()
+    else:
+        new.replace(path)
 
 
 def write_index(found: Scan, folder: Path, *, shards: int, allow_empty: bool = False) -> list[str]:

@@ -14,8 +14,8 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from green import handover
-from green.handover import INDEX, RESULTS
-from green.index import write_text
+from green.handover import IDENTITY, INDEX, RECEIPTS, RESULTS
+from green.index import write_parts, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -88,7 +88,7 @@ def _audit(_: str) -> None:
         RESULTS,
         _shards(),
         present=json.loads((INDEX / "sources.txt").read_text(encoding="utf-8")),
-        generation=(INDEX / "store").read_text(encoding="utf-8").strip(),
+        generation=_generation(),
         config_sha256=needs.config_sha256,
         factor_files=needs.factors,
         instruments=needs.settings["emissions"]["instruments"] or (),
@@ -99,11 +99,16 @@ def _audit(_: str) -> None:
     _receipt(RESULTS / "audit.json", {"head": receipt.head, "events": receipt.size})
 
 
+def _generation() -> str:
+    return (INDEX / "store").read_text(encoding="utf-8").strip()
+
+
 def _receipt(path: Path, value: dict[str, Any]) -> None:
     write_text(path, json.dumps(value, sort_keys=True) + "\n")
 
 
 def _check(_: str) -> None:
+    from green.audit import store  # noqa: PLC0415 -- likewise
     from green.check import check  # noqa: PLC0415 -- likewise
     from green.output import json as as_json  # noqa: PLC0415 -- likewise
     from green.output import junit, markdown, sarif  # noqa: PLC0415 -- likewise
@@ -119,12 +124,13 @@ def _check(_: str) -> None:
         actor=needs.actor,
         memory=RESULTS / "cache" / "verdicts.parquet",
     )
-    write_text(RESULTS / "verdicts.json", as_json.render(checked.judgement))
+    write_parts(RESULTS / "verdicts.json", as_json.parts(checked.judgement))
     write_text(RESULTS / "verdicts.md", markdown.render(checked.judgement))
     where = frame(policies, needs.logs)
     write_text(RESULTS / "verdicts.sarif", sarif.render(checked.judgement, frame=where))
     write_text(RESULTS / "verdicts.junit.xml", junit.render(checked.judgement, frame=where))
     _receipt(RESULTS / "check.json", {"head": checked.head, "digest": checked.judgement.digest})
+    store.remember(Path(needs.store), RECEIPTS, IDENTITY, _generation())
 
 
 def _report(_: str) -> None:

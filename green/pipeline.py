@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from green import __version__, factors, index, stages
 from green.errors import UsageError, Where
-from green.handover import INDEX, LEFT, NEEDS, RESULTS, Needs
+from green.handover import IDENTITY, INDEX, LEFT, NEEDS, RECEIPTS, Needs
 from green.tables import INGEST
 
 if TYPE_CHECKING:
     from green.config import Config
 
 INGESTED = list(INGEST)  # the tables that the ingest rule gives
-RECEIPTS = (RESULTS / "audit.json", RESULTS / "check.json")
 
 
 @dataclass(frozen=True)
@@ -96,11 +95,11 @@ def plan(config: Config, *, main: bool) -> Plan:
 def _identity(config: Config) -> str:
     from green.audit.store import identity  # noqa: PLC0415 -- opens DuckDB, in the main process only
 
-    return identity(Path(config.store), RECEIPTS)
+    return identity(Path(config.store), RECEIPTS, IDENTITY)
 
 
 def _policies(config: Config) -> list[str]:
-    from green.policy.load import files  # noqa: PLC0415 -- pulls pydantic models of policies in
+    from green.policy.files import files  # noqa: PLC0415 -- pulls the YAML reader in
 
     folder = Path(config.policies)
     return [str(file) for file in files(folder)] if folder.exists() else []

@@ -25,12 +25,22 @@ _SORT = re.compile(rb'"verdict":("[a-z_]+")')  # in JSON, a string that looks li
 _PASS = b'"pass"'
 _PASSES = b'"verdict":' + _PASS
 _REASONS = {metric.column: metric.reasons for metric in METRICS.values()}
+# Every sum and list of the page is over the newest assessments: found once, and asked a dozen times.
+_HELD = """
+CREATE TEMP TABLE page_run AS SELECT
+    run_id, project, team, region, status, started_at, ended_at, energy_kwh, energy_kwh_low, energy_kwh_high,
+    facility_energy_kwh, facility_energy_kwh_low, facility_energy_kwh_high, operational_kgco2e,
+    operational_kgco2e_low, operational_kgco2e_high, embodied_kgco2e, embodied_kgco2e_low, embodied_kgco2e_high,
+    emissions_kgco2e, emissions_kgco2e_low, emissions_kgco2e_high, coverage_ratio, method, scope, factor_ids,
+    unknown_reasons, all_flags AS flags, any_error AS error, is_counted
+FROM current_run
+"""
 _SHOWN = ("energy_kwh", "facility_energy_kwh", "operational_kgco2e", "embodied_kgco2e", "emissions_kgco2e")
 _RUNS = f"""
 SELECT run_id, project, team, region, status, strftime(coalesce(ended_at, started_at), '%Y-%m-%d') AS day,
-    {", ".join(f"{name}{end}" for name in _SHOWN for end in ("", "_low", "_high"))},
+    {", ".join(f"as_double({name}{end}) AS {name}{end}" for name in _SHOWN for end in ("", "_low", "_high"))},
     coverage_ratio, method, is_counted, error, unknown_reasons, flags
-FROM runs ORDER BY emissions_kgco2e DESC NULLS LAST, energy_kwh DESC NULLS LAST, run_id LIMIT $most
+FROM page_run ORDER BY emissions_kgco2e DESC NULLS LAST, energy_kwh DESC NULLS LAST, run_id LIMIT $most
 """
 _TOTALS = """
     count(*) AS runs,
@@ -41,20 +51,20 @@ _TOTALS = """
     as_double(known_sum(emissions_kgco2e)) AS emissions_kgco2e,
     as_double(known_sum(emissions_kgco2e_low)) AS emissions_kgco2e_low,
     as_double(known_sum(emissions_kgco2e_high)) AS emissions_kgco2e_high
-FROM current_run WHERE is_counted AND status IS DISTINCT FROM 'planned'
+FROM page_run WHERE is_counted AND status IS DISTINCT FROM 'planned'
 """
-_MONTHS = f"""
-SELECT project, strftime(date_trunc('month', coalesce(ended_at, started_at)), '%Y-%m') AS month, {_TOTALS}
-GROUP BY ALL ORDER BY ALL
-"""
+_MONTH = "strftime(date_trunc('month', coalesce(ended_at, started_at)), '%Y-%m') AS month"
+_MONTHS = f"SELECT project, {_MONTH}, {_TOTALS} GROUP BY ALL ORDER BY ALL"
+_PROJECTS = f"SELECT project, {_TOTALS} GROUP BY ALL ORDER BY ALL"  # as the view by_project
+_TEAMS = f"SELECT team, {_MONTH}, {_TOTALS} GROUP BY ALL ORDER BY ALL"  # as the view by_team_month
 _COVERAGE = """
 SELECT count(coverage_ratio) AS known, count(*) AS runs, min(coverage_ratio) AS least, median(coverage_ratio) AS middle
-FROM data_quality WHERE is_counted
+FROM page_run WHERE is_counted
 """
 _FACTORS = """
 SELECT factor_id, quantity, subject, value, low, high, unit, valid_from, valid_to, method, source, url, licence
 FROM (SELECT * FROM factor QUALIFY row_number() OVER (PARTITION BY factor_id ORDER BY seq DESC) = 1)
-WHERE factor_id IN (SELECT unnest(factor_ids) FROM (SELECT DISTINCT factor_ids FROM current_run WHERE is_counted))
+WHERE factor_id IN (SELECT unnest(factor_ids) FROM (SELECT DISTINCT factor_ids FROM page_run WHERE is_counted))
 ORDER BY quantity, subject, factor_id LIMIT $most
 """
 _HEAD = """
@@ -88,6 +98,7 @@ def page(store: Path, results: Path, settings: Look) -> Page:
     most = settings.most_runs
     with audit.reader(store) as con:
         con.execute("SET threads = 1")  # ten thousand runs are little; a thread costs more than it saves
+        con.execute(_HELD)
         policies = _rows(con, "SELECT policy_id, definition FROM policy WHERE kind = 'budget' ORDER BY seq")
         record = _record(results / "verdicts.json", most, {row["policy_id"] for row in policies})
         return Page(
@@ -96,32 +107,34 @@ def page(store: Path, results: Path, settings: Look) -> Page:
             most_rows=most,
             budgets=list(_budgets(record, policies)),
             total=_groups(con, f"SELECT {_TOTALS}")[0],
-            stored=_rows(con, "SELECT count(*) AS runs FROM newest_run")[0]["runs"],
+            stored=_rows(con, "SELECT count(*) AS runs FROM page_run")[0]["runs"],
             runs=[_run(row) for row in _rows(con, _RUNS, most=most)],
-            projects=_groups(con, "SELECT * FROM by_project", "project"),
+            projects=_groups(con, _PROJECTS, "project"),
             project_months=_groups(con, _MONTHS, "project", "month"),
-            team_months=_groups(con, "SELECT * FROM by_team_month", "team", "month"),
+            team_months=_groups(con, _TEAMS, "team", "month"),
             quality={name: _counted(con, name) for name in ("method", "scope", "unknown_reasons", "flags")},
             coverage=_rows(con, _COVERAGE)[0],
-            rejects=rejected(results),
+            rejects=rejected(results, con),
             factors=_rows(con, _FACTORS, most=most),
             ledger=_rows(con, _HEAD)[0],
         )
 
 
-def rejected(results: Path) -> list[Row]:
+def rejected(results: Path, con: duckdb.DuckDBPyConnection | None = None) -> list[Row]:
     """Return what was not read: file, line, lines, reason, detail, run_id; a file as a whole has no line."""
-    from green.engine import duckdb  # noqa: PLC0415 -- 120 ms, only where the file is opened
-
     file = results / "rejects.parquet"
     if not file.exists():
         return []
-    with duckdb.connect() as con:
-        query = (
-            "SELECT file, line, lines, reason, detail, run_id FROM read_parquet([$file])"
-            " ORDER BY file, line NULLS FIRST, reason, detail"
-        )
-        return _rows(con, query, file=str(file))
+    if con is None:
+        from green.engine import duckdb  # noqa: PLC0415 -- 120 ms, only where the file is opened
+
+        with duckdb.connect() as own:
+            return rejected(results, own)
+    query = (
+        "SELECT file, line, lines, reason, detail, run_id FROM read_parquet([$file])"
+        " ORDER BY file, line NULLS FIRST, reason, detail"
+    )
+    return _rows(con, query, file=str(file))
 
 
 def _record(file: Path, most: int, budgets: Iterable[str]) -> Row:
@@ -204,7 +217,7 @@ def _group(row: Row, names: tuple[str, ...]) -> Group:
 def _counted(con: duckdb.DuckDBPyConnection, column: str) -> list[tuple[str | None, int]]:
     """Count the runs of each method or scope, or those that carry a code."""
     one = f"unnest({column})" if column in ("unknown_reasons", "flags") else column
-    names = f"SELECT {one} AS name FROM data_quality WHERE is_counted"
+    names = f"SELECT {one} AS name FROM page_run WHERE is_counted"
     query = f"SELECT name, count(*) AS runs FROM ({names}) GROUP BY name ORDER BY runs DESC, name"
     return [(row["name"], row["runs"]) for row in _rows(con, query)]
 

@@ -6,6 +6,7 @@ file takes and which columns it gives. Nothing here computes.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from green.config import Config
 
 SQL = Path(__file__).parent / "sql"
+FORMULA = re.compile(r"^CREATE OR REPLACE MACRO (\w+)\([^;]*;", re.MULTILINE)  # none holds a semicolon
+_WORD = re.compile(r"\w+")
 UNSORTED = "samples are not sorted"
 # Runs are computed in slices of about so many samples, so that memory does not grow with all of them. What a
 # device gives (a row an hour) weighs in memory as so many samples.
@@ -88,8 +91,8 @@ def instruments_of(config: Config) -> list[dict[str, Any]]:
     return [one.row(None if one.zone is None else factors.zone_of(one.zone) or one.zone) for one in config.instruments]
 
 
-def connect(spill: Path | None = None, *, threads: int = 1) -> duckdb.DuckDBPyConnection:
-    """Open a database in memory with the formulas; spills below `spill` where memory is short."""
+def connect(spill: Path | None = None, *, threads: int = 1, calls: str | None = None) -> duckdb.DuckDBPyConnection:
+    """Open a database in memory with the formulas, or with those that a text `calls`; spills below `spill`."""
     from green.engine import duckdb  # noqa: PLC0415 -- 120 ms, only where data is moved
 
     options: dict[str, Any] = {"threads": threads, "enable_external_access": True}
@@ -97,8 +100,19 @@ def connect(spill: Path | None = None, *, threads: int = 1) -> duckdb.DuckDBPyCo
         options["temp_directory"] = str(spill / ".spill")
     con = duckdb.connect(config=options)
     con.execute("SET TimeZone = 'UTC'")
-    con.execute(text_of("formulas"))
+    con.execute(text_of("formulas") if calls is None else formulas_in(calls))
     return con
+
+
+def formulas_in(text: str) -> str:
+    """Return the formulas that a text calls, and those that they call, in their order: making all takes 15 ms."""
+    every = {match[1]: match[0] for match in FORMULA.finditer(text_of("formulas"))}
+    called: set[str] = set()
+    new = every.keys() & set(_WORD.findall(text))
+    while new:
+        called |= new
+        new = (every.keys() & {word for name in new for word in _WORD.findall(every[name])}) - called
+    return "\n".join(formula for name, formula in every.items() if name in called)
 
 
 def text_of(name: str) -> str:
@@ -148,7 +162,7 @@ def run(  # noqa: PLR0913 -- one argument an input of the rule
     """Run one stage and write its Parquet atomically."""
     out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(f".{out.name}.part")
-    with connect(out.parent) as con:
+    with connect(out.parent, calls=text_of(stage.name)) as con:
         said = factors.load(con, [Path(file) for file in factor_files], cache=results / FACTORS)
         if stage.per_shard:
             _bind(con, stage, results, shards, settings, series_files)

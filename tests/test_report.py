@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from green import report
+from green.audit import store
 from green.check import check
 from green.config import ReportSettings
 from green.errors import InputError
@@ -365,3 +366,13 @@ def test_neighbouring_rejects_of_one_reason_stand_in_one_line(page: Page) -> Non
     many = [{"file": "a.csv", "line": line, "lines": 1, "reason": "R", "detail": "d"} for line in range(2, 62)]
     other = {"file": "b.csv", "line": None, "lines": 1, "reason": "R", "detail": "d"}
     assert "a.csv:2 (60 lines)  R  d\n  b.csv  R  d\n" in text.render_record(page.record, [*many, other])
+
+
+def test_sums_of_the_page_are_those_of_the_views(work: Work, page: Page) -> None:
+    with store.reader(work.store) as con:
+        projects = con.execute("SELECT project, runs, emissions_kgco2e, known_energy_kwh FROM by_project").fetchall()
+        teams = con.execute("SELECT team, month, runs, emissions_kgco2e FROM by_team_month").fetchall()
+    assert projects
+    assert teams
+    assert projects == [(*one.names, one.runs, one.emissions.value, one.energy.value) for one in page.projects]
+    assert teams == [(*one.names, one.runs, one.emissions.value) for one in page.team_months]

@@ -169,6 +169,9 @@ def facts(  # noqa: PLR0913 -- one argument a thing that is recorded
         bind(con, table, files_of(table, results, shards if recent is None else recent), f"f_{table}")
     bind(con, "run", files_of("run", results, shards if recent is None else recent), "recent_run")
     con.execute("CREATE TEMP TABLE recent AS SELECT DISTINCT run_id FROM recent_run")
+    con.execute(
+        "CREATE TEMP TABLE newest AS SELECT run_id, max(seq) AS seq, arg_max(source, seq) AS source FROM run GROUP BY 1"
+    )
     con.execute("CREATE TEMP TABLE present AS SELECT unnest($sources) AS source", {"sources": list(present)})
     _summaries(con)
     parts = {
@@ -195,7 +198,7 @@ def facts(  # noqa: PLR0913 -- one argument a thing that is recorded
     row = con.execute(
         "SELECT (SELECT count(*) FROM f_emissions), sha256(coalesce(string_agg(sha, '' ORDER BY kind, subject), ''))"
         " FROM (SELECT kind, subject, sha256(payload) AS sha FROM proposed WHERE kind IN ('run', 'state', 'factor')"
-        " UNION ALL SELECT l.kind, l.subject, l.payload_sha256 FROM newest_run AS r JOIN ledger AS l USING (seq)"
+        " UNION ALL SELECT l.kind, l.subject, l.payload_sha256 FROM newest AS r JOIN ledger AS l USING (seq)"
         " JOIN f_emissions AS f ON r.run_id = f.run_id ANTI JOIN changed AS c ON r.run_id = c.run_id)"
     ).fetchone()
     runs, facts_sha256 = row or (0, "")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,46 +31,55 @@ def record(  # noqa: PLR0913 -- one argument an input of the rule
     """Commit what the shards and emissions say to the store; what it knows already adds nothing."""
     from green.engine import duckdb  # noqa: PLC0415 -- 120 ms, only where data is moved
 
-    with tempfile.TemporaryDirectory(prefix=".audit-", dir=results) as folder:
-        used = Path(folder) / "factor.parquet"
-        with stages.connect() as con:
-            factors_sha256 = factors.load(con, [Path(file) for file in factor_files], cache=results / stages.FACTORS)
-            con.execute(
-                f"COPY (SELECT *, to_json({commit.factor_payload()})::VARCHAR AS payload FROM factor)"
-                f" TO {quote(used)} (FORMAT parquet)"
-            )
-        assessment: dict[str, Any] = {
-            "code_sha256": stages.code_digest(),
-            "config_sha256": config_sha256,
-            "duckdb_version": duckdb.__version__,
-            "factors_sha256": factors_sha256,
-            "green_version": green.__version__,
-        }
+    with stages.connect(calls="") as con:
+        factors_sha256 = factors.load(con, [Path(file) for file in factor_files], cache=results / stages.FACTORS)
+        used = _payloads(con, results / stages.KEPT / "payloads", factors_sha256)
+        _rejects(con, results, shards)
+    assessment: dict[str, Any] = {
+        "code_sha256": stages.code_digest(),
+        "config_sha256": config_sha256,
+        "duckdb_version": duckdb.__version__,
+        "factors_sha256": factors_sha256,
+        "green_version": green.__version__,
+    }
+    folder_kept = results / stages.KEPT
+    state = None if instruments else _state(results, shards)
 
-        folder_kept = results / stages.KEPT
-        state = None if instruments else _state(results, shards)
+    def fill(con: duckdb.DuckDBPyConnection) -> None:
+        con.execute(
+            f"CREATE TEMP VIEW factor_payload AS SELECT factor_id, quantity, payload FROM read_parquet({quote(used)})"
+        )
+        commit.facts(
+            con,
+            results,
+            shards,
+            present=present,
+            generation=generation,
+            assessment=assessment,
+            instruments=instruments,
+            recent=None if state is None else _recent(con, folder_kept, state),
+        )
 
-        def fill(con: duckdb.DuckDBPyConnection) -> None:
-            con.execute(
-                "CREATE TEMP VIEW factor_payload AS"
-                f" SELECT factor_id, quantity, payload FROM read_parquet({quote(used)})"
-            )
-            commit.facts(
-                con,
-                results,
-                shards,
-                present=present,
-                generation=generation,
-                assessment=assessment,
-                instruments=instruments,
-                recent=None if state is None else _recent(con, folder_kept, state),
-            )
-
-        receipt = commit.commit(store.Paths(published), fill, actor=actor)
-        if state is not None:
-            kept.note(folder_kept, "audit", kept.State(state.key, state.shards, receipt.head))
-        _rejects(results, shards, Path(folder))
+    receipt = commit.commit(store.Paths(published), fill, actor=actor)
+    if state is not None:
+        kept.note(folder_kept, "audit", kept.State(state.key, state.shards, receipt.head))
     return receipt
+
+
+def _payloads(con: duckdb.DuckDBPyConnection, folder: Path, factors_sha256: str) -> Path:
+    """Return a file with every factor as the payload of an event, written once for a set of factors."""
+    file = folder / f"{kept.digest(factors_sha256, schema.checksum(), commit.factor_payload())}.parquet"
+    if not file.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        part = file.with_suffix(".part")
+        con.execute(
+            f"COPY (SELECT *, to_json({commit.factor_payload()})::VARCHAR AS payload FROM factor)"
+            f" TO {quote(part)} (FORMAT parquet)"
+        )
+        part.replace(file)
+        for stale in set(folder.glob("*.parquet")) - {file}:
+            stale.unlink(missing_ok=True)
+    return file
 
 
 def _state(results: Path, shards: Sequence[str]) -> kept.State | None:
@@ -101,13 +109,13 @@ def _recent(con: duckdb.DuckDBPyConnection, folder: Path, state: kept.State) -> 
     return [shard for shard in state.shards if row != (1, 0) or shard not in same]
 
 
-def _rejects(results: Path, shards: Sequence[str], temp: Path) -> None:
+def _rejects(con: duckdb.DuckDBPyConnection, results: Path, shards: Sequence[str]) -> None:
     """Write all that was not read to one table."""
-    part = temp / "rejects.parquet"
-    with stages.connect() as con:
-        stages.bind(con, "rejects", stages.files_of("rejects", results, shards))
-        con.execute(
-            "COPY (SELECT file, line, lines, reason, detail, run_id, source FROM rejects ORDER BY file, line, reason)"
-            f" TO {quote(part)} (FORMAT parquet, COMPRESSION zstd)"
-        )
-    part.replace(results / "rejects.parquet")
+    out = results / "rejects.parquet"
+    part = out.with_name(f".{out.name}.part")
+    stages.bind(con, "rejects", stages.files_of("rejects", results, shards))
+    con.execute(
+        "COPY (SELECT file, line, lines, reason, detail, run_id, source FROM rejects ORDER BY file, line, reason)"
+        f" TO {quote(part)} (FORMAT parquet, COMPRESSION zstd)"
+    )
+    part.replace(out)

@@ -55,8 +55,9 @@ def struct(columns: Mapping[str, str]) -> str:
 def changes(emissions: str, parts: Mapping[str, tuple[str, str]], recent: str) -> str:
     """Return SQL that gives the `run_id` in `recent` whose facts are not what the store holds of its newest event.
 
-    Comparing columns costs a quarter of what it costs to write and hash the payloads of all runs. A list has no
-    row twice: it is the same where no row is new and the number of rows is the same.
+    It reads the relation `newest(run_id, seq)`. Comparing columns costs a quarter of what it costs to write and hash
+    the payloads of all runs. A list has no row twice: it is the same where no row is new and the number of rows is
+    the same.
     """
 
     def rows(columns: Iterable[str]) -> str:
@@ -64,9 +65,10 @@ def changes(emissions: str, parts: Mapping[str, tuple[str, str]], recent: str) -
 
     own = rows(_without_run(EMISSIONS))
     only = f"SEMI JOIN {recent} USING (run_id)"
-    found = [f"SELECT run_id FROM (SELECT {own} FROM {emissions} {only} EXCEPT SELECT {own} FROM newest_run {only})"]
+    held = f"SEMI JOIN newest USING (run_id, seq) {only}"
+    found = [f"SELECT run_id FROM (SELECT {own} FROM {emissions} {only} EXCEPT SELECT {own} FROM run {held})"]
     for key, table, columns in LISTS:
-        kept = f"(SELECT {rows(columns)} FROM {table} SEMI JOIN newest_run USING (run_id, seq) {only})"
+        kept = f"(SELECT {rows(columns)} FROM {table} {held})"
         counted = "(SELECT run_id, count(*) AS n FROM {} GROUP BY run_id)"
         found.append(f"SELECT run_id FROM (SELECT {rows(columns)} FROM {parts[key][0]} EXCEPT FROM {kept})")
         found.append(

@@ -193,20 +193,53 @@ def reader(path: Path) -> duckdb.DuckDBPyConnection:
     return con
 
 
-def identity(published: Path, receipts: Sequence[Path]) -> str:
-    """Return a text that changes when the store was lost, replaced or rolled back (read at parse time)."""
+def identity(published: Path, receipts: Sequence[Path], note: Path | None = None) -> str:
+    """Return a text that changes when the store was lost, replaced or rolled back (read at parse time).
+
+    With a file as `note`, the store is not opened where it and the receipts are the ones that were last looked at.
+    """
     texts = [receipt.read_bytes() for receipt in receipts if receipt.exists()]
     fresh = sha256(b"".join(texts)).hexdigest()[:16]
-    paths = Paths(published)
     if not published.exists():
         return fresh
-    with locked(paths, shared=True), connect(published, read_only=True) as con:
+    seen = _seen(published, fresh)
+    if note is not None and note.exists() and note.read_text(encoding="ascii").startswith(f"{seen} "):
+        return note.read_text(encoding="ascii").partition(" ")[2].strip()
+    found = _identity(published, texts) or fresh
+    if note is not None:
+        _note(note, seen, found)
+    return found
+
+
+def remember(published: Path, receipts: Sequence[Path], note: Path, identity: str) -> None:
+    """Note what `identity` will find, by who has just committed: 50 ms less at each start of the pipeline."""
+    fresh = sha256(b"".join(receipt.read_bytes() for receipt in receipts)).hexdigest()[:16]
+    _note(note, _seen(published, fresh), identity)
+
+
+def _note(note: Path, seen: str, identity: str) -> None:
+    note.parent.mkdir(parents=True, exist_ok=True)
+    part = note.with_name(f".{note.name}.{os.getpid()}")
+    part.write_text(f"{seen} {identity}\n", encoding="ascii")
+    part.replace(note)
+
+
+def _seen(published: Path, receipts: str) -> str:
+    """Return the digest of what a file system says of a store; nobody can set the time of a change of its inode."""
+    stat = published.stat()
+    parts = (receipts, stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+    return sha256(repr(parts).encode()).hexdigest()
+
+
+def _identity(published: Path, receipts: Sequence[bytes]) -> str | None:
+    """Return the newest generation of a store that holds what the receipts say, None of any other store."""
+    with locked(Paths(published), shared=True), connect(published, read_only=True) as con:
         check_version(con, published)
-        heads = [json.loads(text).get("head") for text in texts]
+        heads = [json.loads(text).get("head") for text in receipts]
         for head in heads:
             if con.execute("SELECT 1 FROM ledger WHERE hash = $head", {"head": head}).fetchone() is None:
-                return fresh
+                return None
         row = con.execute(
             "SELECT payload ->> '$.store' FROM ledger WHERE kind = 'generation' ORDER BY seq DESC LIMIT 1"
         ).fetchone()
-    return fresh if row is None else str(row[0])
+    return None if row is None else str(row[0])

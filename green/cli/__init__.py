@@ -86,6 +86,7 @@ def _register() -> None:
 
     for name in _wanted or COMMANDS:
         import_module(f"green.cli.{name}")  # it registers itself on `app`
+    app.registered_commands.sort(key=lambda one: str(one.name or getattr(one.callback, "__name__", "")))
 
 
 def _called(arguments: list[str]) -> str | None:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from green.errors import UsageError
 from green.explain.facts import Row, facts_of
-from green.explain.figures import figure
 from green.policy.metrics import METRICS
 from green.reasons import reason
 
@@ -46,6 +45,8 @@ _HEAD = [
 
 def explain(con: duckdb.DuckDBPyConnection, run_id: str, metric: str | None = None) -> Row:
     """Return the explanation of a run's figures as a JSON object; `metric` is a policy's name or a column."""
+    from green.explain.figures import figure  # noqa: PLC0415 -- pulls pydantic in; a report needs the formulas alone
+
     names = USUAL if metric is None else (metric_named(metric),)
     facts = facts_of(con, run_id)
     shown: set[str] = set()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from green.policy.metrics import CATALOGUE, SELECTABLE
+from green.policy.metrics import CATALOGUE, DISCLOSABLE, SELECTABLE
 from green.tables import quote
 from green.vocabulary import Kind, Status
 
@@ -68,9 +68,16 @@ def create(connection: DuckDBPyConnection) -> None:
         connection.execute(f"CREATE OR REPLACE TABLE {table} ({listed})")
 
 
-def select(columns: Collection[str]) -> str:
-    """Write the row of `fact` from a relation with these columns; what it does not have is NULL, and so unknown."""
+def select(columns: Collection[str], said: str | None = None) -> str:
+    """Write the row of `fact` from a relation with these columns; what it does not have is NULL, and so unknown.
+
+    With the text of all policies, metrics that it does not name are NULL, too.
+    """
     cells = {name: DERIVED.get(name, name if name in columns else "NULL") for name in FACT}
+    for metric in CATALOGUE.values():
+        if said is not None and metric.unit and f'"{metric.name}"' not in said:
+            columns_of = (metric.column, metric.low, metric.high)
+            cells |= {name: "NULL" for name in columns_of if name is not None and name not in DISCLOSABLE}
     cells |= {name: f"CASE WHEN trim({name}) <> '' THEN {name} END" for name in _NAMES if name in columns}
     for name, words in _CLOSED.items():
         cells[name] = f"CASE WHEN {name} IN ({', '.join(map(quote, words))}) THEN {name} END"

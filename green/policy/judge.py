@@ -27,7 +27,7 @@ from green.policy.written import recorded, signed
 from green.reasons import reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from duckdb import DuckDBPyConnection
 
@@ -138,7 +138,7 @@ def conclude(
     verdicts: list[Verdict] = []
     for loaded in policies.policies:
         verdicts += worded(policies, loaded, evaluate(loaded), moment, cover)
-    return sum_up(policies, moment, verdicts, {})
+    return sum_up(policies, moment, verdicts)
 
 
 def worded(
@@ -162,19 +162,21 @@ def worded(
 
 
 def sum_up(
-    policies: PolicySet, moment: Moment, verdicts: list[Verdict], passes: dict[tuple[str, str], str]
+    policies: PolicySet,
+    moment: Moment,
+    verdicts: list[Verdict],
+    passes: int = 0,
+    among: Callable[[Sequence[tuple[str, str, str, str]]], list[str]] | None = None,
 ) -> Judgement:
-    """Sort, count and sign verdicts, and further passes of which only the lines are known."""
+    """Sort, count and sign verdicts; of further `passes` only lines are known, and `among` puts others between."""
     verdicts.sort(key=lambda one: (one.policy, one.subject, one.verdict))
     listed = tuple(one for one in verdicts if one.verdict != "not_applicable")
     idle = tuple(one for one in verdicts if one.verdict == "not_applicable")
     lines = [recorded(one) for one in listed]
-    if passes:
-        keyed = [((one.policy, one.subject, one.verdict), line) for one, line in zip(listed, lines, strict=True)]
-        keyed += [((*key, "pass"), line) for key, line in passes.items()]
-        lines = [line for _, line in sorted(keyed)]
+    if among is not None:
+        lines = among([(one.policy, one.subject, one.verdict, line) for one, line in zip(listed, lines, strict=True)])
     summary = dict.fromkeys(VERDICTS, 0) | Counter(one.verdict for one in verdicts)
-    summary["pass"] += len(passes)
+    summary["pass"] += passes
     as_of = None if moment.as_of_us is None else iso(moment.as_of_us)
     parts = {
         "as_of": as_of,

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from green import yaml
 from green.errors import UsageError, Where
+from green.policy import files as listing
 from green.policy import scope as scopes
 from green.policy.bounds import BadBound, Bounds, bounds_of, check_bounds
+from green.policy.files import label
 from green.policy.metrics import nearest
 from green.policy.model import KINDS, Bundle, Enforcement, OnUnknown, Policy, PolicyFile
 from green.policy.waivers import POLICY, Granted, WaiverFile, granted
@@ -80,7 +82,7 @@ def load(path: Path, *, shown: str = "") -> PolicySet:
     bundles: dict[str, Loaded] = {}
     every = files(path)
     for file in policy_files(path, every):
-        for loaded in _read(file, _label(path, name, file), _scope(path, name, file)):
+        for loaded in _read(file, label(path, name, file), _scope(path, name, file)):
             first = found.setdefault(loaded.policy.id, loaded)
             if first is not loaded:
                 raise UsageError(
@@ -92,7 +94,7 @@ def load(path: Path, *, shown: str = "") -> PolicySet:
     if not found:
         raise UsageError(f"no policy in {name}", where=Where(name), mend="add one: an empty set would pass everything")
     ordered = tuple(found[key] for key in sorted(found))
-    waivers = _waivers([(file, _label(path, name, file)) for file in every if file.name == APART], found)
+    waivers = _waivers([(file, label(path, name, file)) for file in every if file.name == APART], found)
     said = [loaded.canonical() for loaded in ordered]
     body = {"policies": said, "waivers": [one.canonical() for one in waivers]} if waivers else said
     return PolicySet(ordered, digest_of(body), waivers)
@@ -100,35 +102,18 @@ def load(path: Path, *, shown: str = "") -> PolicySet:
 
 def files(path: Path) -> list[Path]:
     """List all files below a folder that verdicts depend on: policies, scopes and waivers, but no cases."""
-    if path.is_file():
-        return [path]
-    return [file for file in _applying(path) if "cases" not in file.relative_to(path).parts]
+    return listing.files(path, scopes.is_opt_in)
 
 
 def case_files(path: Path) -> list[Path]:
     """List the files of cases: those of a folder `cases`, or of every such folder among the policies."""
-    return [file for file in _applying(path) if file.parent.name == "cases"]
-
-
-def _applying(path: Path) -> list[Path]:
-    """List the YAML files below a folder, without those of folders that have to be asked for."""
-    found = sorted(file for file in path.rglob("*") if file.suffix in {".yaml", ".yml"} and file.is_file())
-    hidden = {
-        file.parent
-        for file in found
-        if file.name == scopes.NAME and file.parent != path and scopes.is_opt_in(file, _label(path, path.name, file))
-    }
-    return [file for file in found if hidden.isdisjoint(file.parents)]
+    return [file for file in listing.applying(path, scopes.is_opt_in) if file.parent.name == "cases"]
 
 
 def policy_files(path: Path, every: list[Path] | None = None) -> list[Path]:
     """List the policy files below a folder."""
     found = files(path) if every is None else every
     return [file for file in found if file == path or file.name not in {APART, scopes.NAME}]
-
-
-def _label(path: Path, name: str, file: Path) -> str:
-    return name if file == path else f"{name}/{file.relative_to(path).as_posix()}"
 
 
 def _scope(path: Path, name: str, file: Path) -> Scope:
@@ -138,7 +123,7 @@ def _scope(path: Path, name: str, file: Path) -> Scope:
     inner = file.parent.relative_to(path)
     folders = [path, *(path / part for part in reversed([inner, *inner.parents]) if part.parts)]
     present = [folder / scopes.NAME for folder in folders if (folder / scopes.NAME).exists()]
-    return scopes.read([(one, _label(path, name, one)) for one in present])
+    return scopes.read([(one, label(path, name, one)) for one in present])
 
 
 def _one_version(loaded: Loaded, first: Loaded) -> None:
@@ -154,8 +139,8 @@ def _one_version(loaded: Loaded, first: Loaded) -> None:
 def _waivers(found: list[tuple[Path, str]], known: dict[str, Loaded]) -> tuple[Granted, ...]:
     """Read the files of waivers, and check each against its policy."""
     waivers: dict[str, Granted] = {}
-    for file, label in found:
-        document = yaml.load(file, label)
+    for file, shown in found:
+        document = yaml.load(file, shown)
         for index, waiver in enumerate(yaml.validate(WaiverFile, document).waivers):
 
             def where(*keys: str | int, index: int = index, document: yaml.Document = document) -> Where:

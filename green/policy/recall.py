@@ -7,6 +7,7 @@ finding is the one that it was written for, under the same policies.
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import starmap
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ from green.policy.written import recorded
 from green.tables import quote
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from duckdb import DuckDBPyConnection
@@ -71,8 +72,8 @@ def judge_again(
         f"CREATE TEMP TABLE known AS SELECT f.policy, f.subject, m.line FROM finding AS f JOIN memory AS m ON {_SAME}"
         " ANTI JOIN apart AS a ON f.policy = a.policy AND f.subject = a.subject WHERE f.verdict = 'pass'"
     )
-    passes = {(policy, subject): line for policy, subject, line in con.execute("FROM known").fetchall()}
-    found = {policy for policy, _ in passes}
+    counted = dict(con.execute("SELECT policy, count(*) FROM known GROUP BY policy").fetchall())
+    passes = sum(counted.values())
     new = _new(con)
     verdicts: list[Verdict] = []
     cover = cover_by_sql(con)
@@ -82,11 +83,11 @@ def judge_again(
             rows = con.execute(compile_policy(loaded, moment)).fetchall()
             verdicts += worded(policies, loaded, list(starmap(Finding, rows)), moment, cover)
         else:
-            verdicts += worded(policies, loaded, new.get(name, []), moment, cover, is_all=name not in found)
+            verdicts += worded(policies, loaded, new.get(name, []), moment, cover, is_all=name not in counted)
     fresh = {(one.policy, one.subject): recorded(one) for one in verdicts if one.verdict == "pass"}
-    if not is_known or len(fresh) > _MOST_NEW * len(passes):
+    if not is_known or len(fresh) > _MOST_NEW * passes:
         _keep(con, fresh, memory, _key(policies))
-    return sum_up(policies, moment, verdicts, passes)
+    return sum_up(policies, moment, verdicts, passes, partial(_among, con) if passes else None)
 
 
 def _key(policies: PolicySet) -> str:
@@ -117,6 +118,20 @@ def _new(con: DuckDBPyConnection) -> dict[str, list[Finding]]:
     for policy, *row in rows:
         new.setdefault(policy, []).append(Finding(*row))
     return new
+
+
+def _among(con: DuckDBPyConnection, own: Sequence[tuple[str, str, str, str]]) -> list[str]:
+    """Return the lines that are known and these (policy, subject, verdict, line), in the order of all verdicts."""
+    columns = ("policy", "subject", "verdict", "line")
+    con.execute(
+        f"CREATE TEMP TABLE said AS SELECT {', '.join(f'unnest(${name}::VARCHAR[]) AS {name}' for name in columns)}",
+        {name: [row[place] for row in own] for place, name in enumerate(columns)},
+    )
+    rows = con.execute(
+        "SELECT line FROM (SELECT policy, subject, 'pass' AS verdict, line FROM known UNION ALL FROM said)"
+        " ORDER BY policy, subject, verdict"
+    ).fetchall()
+    return [line for (line,) in rows]
 
 
 def _keep(con: DuckDBPyConnection, fresh: Mapping[tuple[str, str], str], memory: Path, key: str) -> None:

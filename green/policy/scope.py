@@ -13,6 +13,7 @@ from pydantic import Field, field_validator
 
 from green import yaml
 from green.errors import UsageError
+from green.policy.files import SCOPE
 from green.policy.model import Enforcement, Matcher, OnUnknown, Part, Select
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from green.errors import Where
 
-NAME = "scope.yaml"
+NAME = SCOPE
 _STRICTNESS = (*Enforcement, OnUnknown.WARN, OnUnknown.FAIL)  # each vocabulary from weak to strict
 T = TypeVar("T", Enforcement, OnUnknown)
 

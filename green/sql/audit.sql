@@ -1,7 +1,7 @@
 -- audit.sql: facts of this pipeline run, against the store -> what became of every run, and the factors used.
 --
 -- reads   f_emissions, f_embodied, f_run, e_inputs: the facts; present(source): the sources that are there now
---         newest_run, newest_state, input_file: the store
+--         newest(run_id, seq, source): the newest facts of each run; newest_state, input_file: the store
 --         factor_payload(factor_id, quantity, payload): the factor set, each row as the payload of an event
 -- gives   new_factor(factor_id, payload), new_state(run_id, payload)
 --
@@ -32,7 +32,7 @@ SELECT
         WHEN s.state = 'replaced' OR p.source IS NOT NULL OR t.seq IS NOT NULL THEN 'replaced'
         ELSE 'gone'
     END AS state
-FROM newest_run AS r
+FROM newest AS r
 LEFT JOIN newest_state AS s ON r.run_id = s.run_id
 LEFT JOIN present AS p ON r.source = p.source
 LEFT JOIN (  -- a record was put beside a log, or taken away: another run has the log now
@@ -47,7 +47,7 @@ WHERE i.has_readings
 UNION ALL
 SELECT i.run_id, i.file, i.sha256, 1 AS is_past
 FROM input_file AS i
-INNER JOIN newest_run AS r ON i.seq = r.seq
+INNER JOIN newest AS r ON i.seq = r.seq
 INNER JOIN every_run AS e ON r.run_id = e.run_id AND e.state = 'gone'
 WHERE i.has_readings;
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -215,9 +216,7 @@ def test_threads_and_the_order_of_files_change_no_row(tmp_path: Path, monkeypatc
             work.put(f"{name}/b.csv", steady(33.3 + 0.7 * number, 3600, 30))
         connect = stages.connect
         with monkeypatch.context() as patch:
-            patch.setattr(
-                stages, "connect", lambda spill=None, *, threads=threads, c=connect: c(spill, threads=threads)
-            )
+            patch.setattr(stages, "connect", partial(connect, threads=threads))
             work.compute()
         made.append([work.rows("energy"), work.rows("embodied"), work.rows("emissions")])
     assert made[0] == made[1]
