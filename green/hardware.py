@@ -54,6 +54,7 @@ def devices(draft: Draft, site_hardware: Sequence[Device], rows: Rows) -> list[t
             row["uuid"] = row["uuid"] or item.uuid
             row["sensor_method"] = row["sensor_method"] or item.method
             row["is_embodied"] = not declared
+            _bound(row, item.low_ratio, item.high_ratio)
             _widen(row, item.first_us, item.last_us)
     metered = {row["component"] for row in series_rows.values() if row["name"]}
     rows.tables.setdefault("device", []).extend(series_rows.values())
@@ -67,6 +68,13 @@ def devices(draft: Draft, site_hardware: Sequence[Device], rows: Rows) -> list[t
     max_gap = {device_id: intervals.max_gap_us() for device_id, intervals in gaps.items()}
     max_gap.update(dict.fromkeys(unsorted, UNSORTED))
     return [(number, draft.run_id, device_id, max_gap[device_id]) for number, device_id in mapping]
+
+
+def _bound(row: Row, low_ratio: float | None, high_ratio: float | None) -> None:
+    """Take the widest of what the logs of one device say of their model."""
+    for key, ratio, widest in (("sensor_low_ratio", low_ratio, min), ("sensor_high_ratio", high_ratio, max)):
+        if ratio is not None:
+            row[key] = ratio if row[key] is None else widest(row[key], ratio)
 
 
 def _widen(row: Row, first_us: int | None, last_us: int | None) -> None:
@@ -84,7 +92,7 @@ def _blank(draft: Draft, device_id: str, component: str) -> Row:
         "share": 1.0,
     }
     row.update(uuid=None, sensor_method=None, first_at=None, last_at=None, utilisation=None, is_embodied=True)
-    row.update(bill=None, serial=None)
+    row.update(bill=None, serial=None, sensor_low_ratio=None, sensor_high_ratio=None)
     return row
 
 

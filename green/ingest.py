@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from green.config import Config
     from green.index import File
 
-VERSION = "2"  # bump when the same log would give other rows; the cache and every shard follow
+VERSION = "3"  # bump when the same log would give other rows; the cache and every shard follow
 ORDER = {
     "run": "run_id, source",
     "device": "run_id, device_id, file",

@@ -128,6 +128,12 @@ UNMEASURED_MEMORY: the tool names memory and measured nothing for it
 > run it with access to RAPL
 MODELLED_SENSOR: a sensor of the log is a model and no meter, although its readings look like one's
 > use a meter where the hardware has one
+UNKNOWN_CPU: no table knows the processor, or a virtual machine hides it: its power is modelled by virtual processor
+> meter it by RAPL on bare metal, or declare the processor with its power below hardware: in run.yaml
+SHARED_DEVICE: others use a device of the run, too; the run's part is modelled, from nothing to the whole device
+> give the run a device, an instance or a node of its own
+GPU_CHOICE_ASSUMED: nothing says for certain which of the GPUs the run used
+> set CUDA_DEVICE_ORDER=PCI_BUS_ID, or name them by UUID in CUDA_VISIBLE_DEVICES
 NO_FOOTER: the log has no footer: it was cut, or its meter was killed
 > nothing: it is read up to the cut
 

@@ -94,6 +94,8 @@ class Series:
     offset_j: float = 0.0
     samples: int = 0
     intervals: Intervals = field(default_factory=Intervals)
+    low_ratio: float | None = None  # ends of what a modelled series gives, by its value
+    high_ratio: float | None = None
 
     def see(self, t_us: int) -> None:
         """Widen the time that the log speaks of, readable power or not."""
@@ -187,6 +189,11 @@ class FileSink:
         self.samples.series += 1
         self.all_series.append(series)
         return len(self.all_series) - 1
+
+    def bounds(self, series: int, low_ratio: float, high_ratio: float) -> None:
+        """State the ends of what a modelled series gives, by its value."""
+        own = self.all_series[series]
+        own.low_ratio, own.high_ratio = low_ratio, high_ratio
 
     def sample(self, series: int, t_us: int, power_w: float | None, energy_j: float | None, line: int) -> None:
         """Add a reading, or reject it; its time counts for the run's head and tail either way."""

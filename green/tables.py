@@ -76,6 +76,8 @@ DEVICE = {
     "uuid": "VARCHAR",
     "origin": "VARCHAR",  # log | hardware | site
     "sensor_method": "VARCHAR",  # how the meter itself says that it reads, where that is no measurement
+    "sensor_low_ratio": "DOUBLE",  # ends of what its model gives, by the value; NULL: the sensor's error holds
+    "sensor_high_ratio": "DOUBLE",
     "file": "VARCHAR",  # log or record that names it, path below logs
     "line": "INTEGER",
     "count": "DOUBLE",

@@ -43,6 +43,7 @@ PRECISIONS = ("bf16", "fp16", "fp32", "fp64", "fp8", "int8", "tf32")
 QUANTITIES = {
     "bill": ("1",),
     "cores": ("1",),
+    "cpu_load_power": ("1",),  # of the rated power, at a load
     "die_area": ("mm2",),
     "cfe": ("1",),
     "embodied": ("kgCO2e",),
@@ -71,6 +72,7 @@ QUANTITIES = {
     "sensor_error": ("1",),
     "transport_distance": ("km",),
     "tariff": ("USD/kWh",),
+    "vcpu_power": ("W",),
     "wue": ("L/kWh",),
     "zone": ("1",),
 }

@@ -220,7 +220,7 @@ class Nvml:
         slices = self._asked(lambda: nvml.nvmlDeviceGetAttributes(handle).computeInstanceSliceCount)
         most = self._asked(lambda: nvml.nvmlDeviceGetMaxMigDeviceCount(parent))
         ratio = slices / most if slices and most else None
-        extra: dict[str, str | float] = {"within": about.id, "low_ratio": 0.0}
+        extra: dict[str, str | float] = {"high_is": about.id, "low_ratio": 0.0}
         if ratio is not None:
             extra["share"] = ratio
         name = about.id.removesuffix("_j")
@@ -244,7 +244,7 @@ class Nvml:
         """Model the run's part of a GPU that others use, by what its processes do there."""
         about = whole.about
         part = _Part(self._nvml, handle, asked)
-        extra: dict[str, str | float] = {"within": about.id, "low_ratio": 0.0}
+        extra: dict[str, str | float] = {"high_is": about.id, "low_ratio": 0.0}
         called = f"{about.id.removesuffix('_j')}_share"
         why = f"process {', '.join(map(str, others))} uses it, too: a part is modelled, from nothing to all of it"
         self._blind.append(Blind(f"{about.name} {about.uuid}", why, "give the run a GPU of its own", "SHARED_DEVICE"))

@@ -30,6 +30,7 @@ _VARIABLES = (
     ("apptainer", "SINGULARITY_CONTAINER"),
 )
 _SLURM_JOB = re.compile(r"/job_(\d+)(?:/|$)", re.ASCII)
+_LOCAL_RANKS = ("LOCAL_RANK", "SLURM_LOCALID", "OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "PMI_LOCAL_RANK")
 UNLIMITED_B = 1 << 60  # version 1 writes the largest multiple of a page where there is no limit
 KIB = 1024
 
@@ -46,6 +47,7 @@ class Place:
     container: str | None = None
     slurm_job_id: str | None = None
     usage_file: str | None = None  # of the processor time of its control group, where that is its own
+    is_first: bool = True  # of the ranks of a run on this machine; what is modelled of a machine is counted by one
     facts: Mapping[str, str | float | None] = field(default_factory=dict)
 
     @property
@@ -70,6 +72,7 @@ def place(asked: Asked) -> Place:
     in_job = _SLURM_JOB.search(paths)
     job = asked.environ.get("SLURM_JOB_ID") or (in_job[1] if in_job else None)
     container = _container(asked, who, paths)
+    usage_file = next(filter(None, (_usage_file(folder, version) for folder, version in groups)), None)
     is_own = container is not None or job is not None or quota is not None
     return Place(
         online,
@@ -79,9 +82,15 @@ def place(asked: Asked) -> Place:
         total,
         container,
         job,
-        next(filter(None, (_usage_file(folder, version) for folder, version in groups)), None) if is_own else None,
+        usage_file if is_own else None,
+        _is_first(asked.environ) or "/task_" in (usage_file or ""),
         _facts(container, job, cpus, online),
     )
+
+
+def _is_first(environ: Mapping[str, str]) -> bool:
+    """Tell whether this is the first rank of its machine; one that has a group of its own in Slurm counts itself."""
+    return not any(environ.get(name, "0").strip() not in {"", "0"} for name in _LOCAL_RANKS)
 
 
 def _facts(container: str | None, job: str | None, cpus: float, online: int) -> dict[str, str | float | None]:

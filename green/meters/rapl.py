@@ -86,7 +86,7 @@ class Rapl:
             if sensor is None:
                 continue
             sensors.append(sensor)
-            if zone.name != "psys" and not where.is_whole:
+            if zone.name != "psys" and not where.is_whole and where.is_first:
                 sensors.append(_share(sensor, asked, where))
         if not where.is_whole and sensors:
             why = f"the run has {where.cpus:g} of {where.online} processors: a part by processor time is modelled"
@@ -171,7 +171,7 @@ def _nothing(root: str) -> Blind:
 def _share(whole: Sensor, asked: Asked, where: Place) -> Sensor:
     """Model the run's part of a counter of the whole machine, by processor time."""
     about = whole.about
-    extra: dict[str, str | float] = {"within": about.id, "low_ratio": 0.0}
+    extra: dict[str, str | float] = {"high_is": about.id, "low_ratio": 0.0}
     called = f"{about.id.removesuffix('_j')}_share"
     own = About(called, about.kind, "energy_j", "modelled", about.name, None, extra=extra)
     return Share(own, whole, Usage(asked, where).share)

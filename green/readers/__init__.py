@@ -90,6 +90,9 @@ class Sink(Protocol):
         `method` is said only where the meter models what it writes (modelled) or took it over (imported).
         """
 
+    def bounds(self, series: int, low_ratio: float, high_ratio: float) -> None:
+        """State the ends of what a series that a meter models gives, by its value: 0 <= low <= 1 <= high."""
+
     def sample(self, series: int, t_us: int, power_w: float | None, energy_j: float | None, line: int) -> None:
         """Add a reading; None or not finite is a line with a time and no usable value.
 

@@ -10,6 +10,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from green.readers import Found, Unreadable
+from green.readers.ends import Ends
 from green.readers.parse import Clock, json_number, seconds_us, unix_us
 
 if TYPE_CHECKING:
@@ -19,8 +20,12 @@ COMPONENTS = {"gpu": "gpu", "cpu": "cpu", "dram": "memory", "storage": "rest", "
 STATUSES = frozenset({"completed", "failed", "killed"})
 RESERVED = frozenset({"t", "event", "format", "ended_at", "status", "exit_code"})
 MEASURED = frozenset({"counter", "sampled"})
+PLACE = ("container", "slurm_job_id", "cpus", "cpu_share", "gpus", "gpus_not_ours")  # facts of the header
+MOST_FLAGS = 20
+OWN_US = 100_000  # the meter's own time between its header and its first reading, or its last reading and its footer
 
 _FORMAT = re.compile(r'\{[^\n]{0,2000}?"format"\s*:\s*"green/')
+_FLAG = re.compile(r"[A-Z][A-Z0-9_]{1,40}", re.ASCII)
 _KNOWN = re.compile(r"green/1(\.\d+)?", re.ASCII)
 
 
@@ -52,6 +57,8 @@ class _Session:
     header: dict[str, Any]
     footer: dict[str, Any] = field(default_factory=dict)
     units: dict[str, float] = field(default_factory=dict)
+    first_us: int | None = None  # of the readings
+    last_us: int | None = None
 
 
 def _amounts(event: dict[str, Any]) -> dict[str, float]:
@@ -64,8 +71,12 @@ def _session(log: Log) -> _Session:
     """Read all but the readings."""
     lines = log.lines()
     session = _Session(_header(_object(next(lines, ""))))
+    last = ""
     for text in lines:
         if '"event"' not in text and '"ended_at"' not in text:
+            if session.first_us is None:
+                session.first_us = unix_us((_object(text) or {}).get("t"))
+            last = text if text.endswith("}") else last
             continue
         found = _object(text) or {}
         if found.get("event") == "count":
@@ -73,7 +84,15 @@ def _session(log: Log) -> _Session:
                 session.units[unit] = session.units.get(unit, 0.0) + amount
         elif "ended_at" in found:
             session.footer = found
+    session.last_us = unix_us((_object(last) or {}).get("t"))
     return session
+
+
+def _near(moment_us: int | None, reading_us: int | None) -> int | None:
+    """Return the time of a reading for one beside it, or nobody could bound what was drawn in the moment between."""
+    if moment_us is None or reading_us is None or abs(moment_us - reading_us) > OWN_US:
+        return moment_us
+    return reading_us
 
 
 def _header(found: dict[str, Any] | None) -> dict[str, Any]:
@@ -92,17 +111,17 @@ def _found(session: _Session, clock: Clock) -> Found:
     header, footer = session.header, session.footer
     host = _text(header.get("host"))
     methods = {str(s.get("method")) for s in _sensors(header) if s.get("method") is not None}
-    flags = [] if footer else ["NO_FOOTER"]
+    flags = _flags(header) if footer else [*_flags(header), "NO_FOOTER"]
     return Found(
         own_id=_text(header.get("run_id")),
         line=1,
-        started_at_us=_moment_us(header.get("started_at"), clock),
-        ended_at_us=_moment_us(footer.get("ended_at"), clock),
+        started_at_us=_near(_moment_us(header.get("started_at"), clock), session.first_us),
+        ended_at_us=_near(_moment_us(footer.get("ended_at"), clock), session.last_us),
         project=_text(header.get("project")),
         status=_status(footer),
         flags=[*flags, "MODELLED_SENSOR"] if methods - MEASURED else flags,
         units=session.units,
-        facts={"host": host} if host else {},
+        facts={"host": host, **_place(header)} if host else _place(header),
     )
 
 
@@ -118,9 +137,25 @@ def _status(footer: dict[str, Any]) -> str | None:
     return "completed" if exit_code == 0 else "failed"
 
 
-def _sensors(header: dict[str, Any]) -> list[dict[str, Any]]:
+def _flags(header: dict[str, Any]) -> list[str]:
+    """Return what the meter flagged when it looked at its machine."""
+    listed = header.get("flags")
+    found = [one for one in listed if isinstance(one, str)] if isinstance(listed, list) else []
+    return [one for one in found if _FLAG.fullmatch(one)][:MOST_FLAGS]
+
+
+def _place(header: dict[str, Any]) -> dict[str, str | float | None]:
+    """Return where the run sat: the container, the job, its part of the processors."""
+    facts = header.get("facts")
+    said = facts if isinstance(facts, dict) else {}
+    return {key: said[key] for key in PLACE if isinstance(said.get(key), str) or json_number(said.get(key)) is not None}
+
+
+def _sensors(header: dict[str, Any], *, ours: bool = True) -> list[dict[str, Any]]:
+    """Return the sensors of the run's own devices, or those that were recorded beside it."""
     listed = header.get("sensors")
-    return [sensor for sensor in listed if isinstance(sensor, dict)] if isinstance(listed, list) else []
+    found = [sensor for sensor in listed if isinstance(sensor, dict)] if isinstance(listed, list) else []
+    return [sensor for sensor in found if (sensor.get("is_ours") is not False) is ours]
 
 
 def _devices(session: _Session, sink: Sink, run: int) -> list[dict[str, dict[str, Any]]]:
@@ -156,7 +191,9 @@ class _Reading:
         self.sink = sink
         self.run = sink.run(_found(session, clock))
         self.series: list[tuple[int, str | None, str | None]] = []  # series, id of its power, of its counter
-        self.known = set(RESERVED)
+        beside = _sensors(session.header, ours=False)
+        self.known = {*RESERVED, *(str(sensor.get("id")) for sensor in beside)}
+        self.ends = Ends([*_sensors(session.header), *beside])
         for device in _devices(session, sink, self.run):
             sensor_ids = {reads: str(sensor["id"]) for reads, sensor in device.items()}
             self.known.update(sensor_ids.values())
@@ -172,6 +209,7 @@ class _Reading:
                 method=None if sensor.get("method") in (None, *MEASURED) else "modelled",
             )
             self.series.append((number, sensor_ids.get("power_w"), sensor_ids.get("energy_j")))
+            self.ends.own(number, sensor, sink, self.run)
 
     def record(self, record: dict[str, Any], line: int) -> None:
         """Read one line after the header."""
@@ -189,6 +227,7 @@ class _Reading:
         if t_us is None:
             self.sink.reject(line, "BAD_TIME", str(record.get("t"))[:80], run=self.run)
             return
+        self.ends.see(record)
         for series, power_id, counter_id in self.series:
             if power_id in record or counter_id in record:
                 power_w, energy_j = (self.value(record, sensor_id, line) for sensor_id in (power_id, counter_id))
@@ -234,6 +273,7 @@ class Native:
                 reading.record(record, number)
         if half is not None:
             sink.reject(half[0], "CUT", half[1], run=reading.run)
+        reading.ends.state(sink)
 
 
 READER = Native()

@@ -340,8 +340,11 @@ metered AS (
         + greatest(coalesce(epoch_us(coalesce(r.ended_at, d.last_at)) - s.last_t, 0), 0) AS uncovered_us,
         coalesce(d.rated_power_high_w, d.rated_power_w, rating.rated_power_w) AS rated_power_w,
         coalesce(own.sensor_error, usual.sensor_error) AS sensor_error,
+        d.sensor_low_ratio,  -- a model has other ends than an instrument
+        d.sensor_high_ratio,
         list_concat(
-            CASE WHEN d.rated_power_w IS NULL THEN rating.factor_ids END, coalesce(own.factor_ids, usual.factor_ids)
+            CASE WHEN d.rated_power_w IS NULL THEN rating.factor_ids END,
+            CASE WHEN d.sensor_low_ratio IS NULL THEN coalesce(own.factor_ids, usual.factor_ids) END
         ) AS factor_ids
     FROM device AS d
     INNER JOIN run AS r ON d.run_id = r.run_id
@@ -606,8 +609,8 @@ rows_of_answers AS (
         make_timestamptz(h.hour * 3600000000) AS from_at,
         make_timestamptz((h.hour + 1) * 3600000000) AS to_at,
         sampled_energy_kwh(h.e2) AS value,
-        sampled_energy_kwh(h.e2) * (1 - m.sensor_error) AS low,
-        sampled_energy_kwh(h.e2) * (1 + m.sensor_error) AS high,
+        sampled_energy_kwh(h.e2) * coalesce(m.sensor_low_ratio, 1 - m.sensor_error) AS low,
+        sampled_energy_kwh(h.e2) * coalesce(m.sensor_high_ratio, 1 + m.sensor_error) AS high,
         h.covered_us / 1e6 AS covered_s,
         0.0 AS uncovered_s,
         0 AS gaps,

@@ -47,6 +47,7 @@ SANE = {  # wider than anything real, narrower than a slip of the unit
     "embodied_water": (10, 10_000),
     "end_of_life_share": (0, 1),
     "cfe": (0, 1),
+    "cpu_load_power": (0, 1.1),
     "equivalent": (0.01, 100_000),
     "ewif": (0, 30),
     "grid_intensity": (0, 1_500),
@@ -62,6 +63,7 @@ SANE = {  # wider than anything real, narrower than a slip of the unit
     "sensor_error": (0, 1),
     "transport_distance": (0, 40_000),
     "tariff": (0.02, 1),
+    "vcpu_power": (0.1, 20),
     "wue": (0, 10),
     "zone": (1, 1),
 }

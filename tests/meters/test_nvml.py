@@ -175,7 +175,7 @@ def test_an_instance_has_the_share_of_its_slices_and_its_gpu_stands_beside(rig: 
     assert [name for name, sensor in sensors.items() if sensor.about.is_ours] == ["gpu0_mig2_0"]
     about = sensors["gpu0_mig2_0"].about
     assert (about.uuid, about.method, about.reads) == ("MIG-bbbb", "modelled", "energy_j")
-    assert (about.extra["within"], about.extra["low_ratio"]) == ("gpu0_j", 0.0)
+    assert (about.extra["high_is"], about.extra["low_ratio"]) == ("gpu0_j", 0.0)
     whole, part = sensors["gpu0_j"], sensors["gpu0_mig2_0"]
     start = whole.read(), part.read()
     rig.now_s = 100.0

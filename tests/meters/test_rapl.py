@@ -181,7 +181,7 @@ def test_a_job_with_a_part_of_the_node_has_a_part_by_processor_time(machine: Mac
     sight, sensors = look(family, machine, SLURM_CPUS_ON_NODE="2")
     assert not sensors["cpu0_j"].about.is_ours
     part = sensors["cpu0_share"]
-    assert (part.about.method, part.about.extra["within"], part.about.uuid) == ("modelled", "cpu0_j", None)
+    assert (part.about.method, part.about.extra["high_is"], part.about.uuid) == ("modelled", "cpu0_j", None)
     assert [blind.code for blind in sight.blind] == ["SHARED_DEVICE"]
     assert part.read() == 0.0
     zone.add(100.0)  # the job was busy for 2 s of the machine's 8

@@ -27,6 +27,7 @@ class FakeSink:
     statements: list[tuple[int, tuple[str, ...], float | str, str]] = field(default_factory=list)
     rejects: list[tuple[int | None, str]] = field(default_factory=list)
     details: list[tuple[str, int | None]] = field(default_factory=list)
+    all_bounds: dict[int, tuple[float, float]] = field(default_factory=dict)
 
     def run(self, found: Found) -> int:
         self.runs.append(found)
@@ -35,6 +36,9 @@ class FakeSink:
     def series(self, run: int, device: str, component: str, **more: Any) -> int:
         self.all_series.append({"run": run, "device": device, "component": component, **more})
         return len(self.all_series) - 1
+
+    def bounds(self, series: int, low_ratio: float, high_ratio: float) -> None:
+        self.all_bounds[series] = (low_ratio, high_ratio)
 
     def sample(self, series: int, t_us: int, power_w: float | None, energy_j: float | None, line: int) -> None:
         self.samples.append((series, t_us, power_w, energy_j, line))

@@ -1,0 +1,111 @@
+"""The figures of models, for a meter: rows of the factor tables, read without the libraries of the ledger."""
+
+from __future__ import annotations
+
+import csv
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
+
+from green.factors.names import HERE, aliases, device_key, rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Interval(NamedTuple):
+    """A value between its bounds."""
+
+    low: float
+    value: float
+    high: float
+
+    def times(self, other: Interval) -> Interval:
+        """Return the product, each end with its own."""
+        return Interval(self.low * other.low, self.value * other.value, self.high * other.high)
+
+
+class Processor(NamedTuple):
+    """What the tables know of a processor."""
+
+    rated_w: Interval
+    cores: int | None
+
+
+def processor(name: str) -> Processor | None:
+    """Return a processor by its name, None where no table has it."""
+    key = device_key(name)
+    return _of_key(key) or _of_key(aliases().get(key, ""))
+
+
+def _of_key(key: str) -> Processor | None:
+    powers: list[Interval] = []
+    cores = None
+    for row in _likely(key):
+        if device_key(row["subject"]) != key:
+            continue
+        if row["quantity"] == "rated_power":
+            powers.append(_interval(row))
+        elif row["quantity"] == "cores":
+            cores = int(float(row["value"]))
+    if not powers:
+        return None
+    # as energy.sql takes it: the highest of several sources, within all of them
+    lows, values, highs = zip(*powers, strict=True)
+    return Processor(Interval(min(lows), max(values), max(highs)), cores)
+
+
+def _likely(key: str) -> Iterator[dict[str, str]]:
+    """Yield the rows of processors whose line holds the word with a number of a key: a name without one is no model.
+
+    To make the keys of all rows would cost a start too much.
+    """
+    numbered = [word for word in key.split() if any(map(str.isdigit, word))]
+    if numbered:
+        needle = max(numbered, key=len).removesuffix("plus")
+        head, *lines = (HERE / "cpus.csv").read_text(encoding="utf-8").splitlines()
+        yield from csv.DictReader([head, *(line for line in lines if needle in line.lower())])
+
+
+def _interval(row: dict[str, str]) -> Interval:
+    value = float(row["value"])
+    return Interval(float(row["low"] or value), value, float(row["high"] or value))
+
+
+class Model(NamedTuple):
+    """The models of power that power.csv holds."""
+
+    loads: tuple[tuple[float, Interval], ...]  # load → share of the rated power, in order
+    idle_w: Interval  # of a virtual processor whose model nobody knows
+    full_w: Interval
+    memory_w_per_gb: Interval
+    storage_w_per_gb: Interval
+
+    def share(self, load: float) -> Interval:
+        """Return the share of its rated power that a processor draws at a load, linear between the rows."""
+        for (at0, share0), (at1, share1) in pairwise(self.loads):
+            if load <= at1:
+                part = (load - at0) / (at1 - at0)
+                return Interval(*(s0 + (s1 - s0) * part for s0, s1 in zip(share0, share1, strict=True)))
+        return self.loads[-1][1]
+
+    def virtual_w(self, load: float) -> Interval:
+        """Return what a virtual processor of an unknown model draws at a load."""
+        return Interval(*(idle + (full - idle) * load for idle, full in zip(self.idle_w, self.full_w, strict=True)))
+
+
+def model() -> Model:
+    """Read the models."""
+    loads: list[tuple[float, Interval]] = []
+    other: dict[tuple[str, str], Interval] = {}
+    for row in rows("power.csv"):
+        if row["quantity"] == "cpu_load_power":
+            loads.append((float(row["subject"].removesuffix("%")) / 100, _interval(row)))
+        else:
+            other[row["quantity"], row["subject"]] = _interval(row)
+    return Model(
+        tuple(sorted(loads)),
+        other["vcpu_power", "idle"],
+        other["vcpu_power", "full"],
+        other["power_model", "memory"],
+        other["power_model", "storage"],
+    )
