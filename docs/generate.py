@@ -48,6 +48,8 @@ _PUBLIC = [
     "break_even",
     "equivalents",
     "instruments",
+    "plan_actual",
+    "calibration",
 ]
 
 

@@ -211,6 +211,8 @@ VIEWS = [
     "break_even",
     "equivalents",
     "instruments",
+    "plan_actual",
+    "calibration",
 ]
 PROJECTIONS = [
     "run",

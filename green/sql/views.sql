@@ -3,7 +3,7 @@
 -- reads   the projections of schema.sql
 -- gives   runs, run_units, run_metrics, by_project, by_team_month, budget_status, violations,
 --         waivers_active, scope2, data_quality, lineage, life_cycle, criteria, fleet,
---         run_quality, measured_share
+--         run_quality, measured_share, plan_actual, calibration
 --
 -- Sums are taken over the exact DECIMAL below, so that they do not depend on the order of rows.
 CREATE OR REPLACE VIEW newest_run AS
@@ -465,3 +465,53 @@ SELECT
 FROM run_quality
 GROUP BY run_id
 ORDER BY run_id;
+
+-- The last plan of a run before it ran, beside the newest facts of the run: the ledger keeps both.
+CREATE OR REPLACE VIEW plan_actual AS
+SELECT
+    a.run_id,
+    a.team,
+    a.project,
+    p.seq AS plan_seq,
+    a.seq,
+    p.duration_s AS planned_duration_s,
+    a.duration_s,
+    a.duration_s / nullif(p.duration_s, 0) AS duration_ratio,
+    as_double(p.energy_kwh) AS planned_energy_kwh,
+    as_double(p.energy_kwh_low) AS planned_energy_kwh_low,
+    as_double(p.energy_kwh_high) AS planned_energy_kwh_high,
+    as_double(a.energy_kwh) AS energy_kwh,
+    as_double(a.energy_kwh) / nullif(as_double(p.energy_kwh), 0) AS energy_ratio,
+    a.energy_kwh BETWEEN p.energy_kwh_low AND p.energy_kwh_high AS is_within,
+    as_double(p.operational_kgco2e) AS planned_operational_kgco2e,
+    as_double(a.operational_kgco2e) AS operational_kgco2e,
+    as_double(a.operational_kgco2e) / nullif(as_double(p.operational_kgco2e), 0) AS operational_ratio,
+    as_double(p.emissions_kgco2e) AS planned_emissions_kgco2e,
+    as_double(a.emissions_kgco2e) AS emissions_kgco2e,
+    as_double(a.emissions_kgco2e) / nullif(as_double(p.emissions_kgco2e), 0) AS emissions_ratio
+FROM current_run AS a
+INNER JOIN run AS p ON a.run_id = p.run_id AND a.seq > p.seq AND p.status = 'planned'
+WHERE a.is_counted AND a.status IS DISTINCT FROM 'planned'
+QUALIFY row_number() OVER (PARTITION BY a.run_id ORDER BY p.seq DESC) = 1
+ORDER BY a.run_id;
+
+-- Medians: one run that went wrong must not move the figure of a team, and no order of rows can.
+CREATE OR REPLACE VIEW calibration AS
+SELECT
+    team,
+    count(*) AS runs,
+    count(*) FILTER (WHERE is_within) AS runs_within,
+    median(duration_ratio) AS duration_ratio,
+    count(energy_ratio) AS energy_runs,
+    median(energy_ratio) AS energy_ratio,
+    min(energy_ratio) AS energy_ratio_low,
+    max(energy_ratio) AS energy_ratio_high,
+    count(operational_ratio) AS operational_runs,
+    median(operational_ratio) AS operational_ratio,
+    count(emissions_ratio) AS emissions_runs,
+    median(emissions_ratio) AS emissions_ratio,
+    min(emissions_ratio) AS emissions_ratio_low,
+    max(emissions_ratio) AS emissions_ratio_high
+FROM plan_actual
+GROUP BY team
+ORDER BY team;

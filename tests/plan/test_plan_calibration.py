@@ -1,0 +1,74 @@
+"""Plan against actual: the ledger keeps the plan, a view holds it beside the run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from green.foresee import calibrated
+from green.output.plan import render_calibration
+from tests.plan.helper import Planner, text_of
+
+
+def ran(work: Planner, name: str, planned_h: int, actual_h: int, team: str = "nlp") -> None:
+    """Record a plan; then the run that it was."""
+    work.put(f"{name}/run.yaml", text_of(run_id=name, duration=f"{planned_h} h", team=team))
+    work.ledgered()
+    work.put(f"{name}/run.yaml", text_of(run_id=name, duration=f"{actual_h} h", team=team, status="completed"))
+    work.ledgered()
+
+
+def test_the_plan_survives_the_run_and_a_team_has_the_median_of_its_runs(tmp_path: Path) -> None:
+    work = Planner(tmp_path)
+    for name, planned_h, actual_h in (("a", 10, 10), ("b", 10, 13), ("c", 10, 40), ("d", 10, 5)):
+        ran(work, name, planned_h, actual_h)
+    ran(work, "e", 100, 110, team="other")
+    work.put("f/run.yaml", text_of(run_id="f"))
+    work.put("g/run.yaml", text_of(run_id="g", status="completed"))
+    work.ledgered()
+    runs = {row["run_id"]: row for row in work.query("SELECT * FROM plan_actual")}
+    assert sorted(runs) == ["a", "b", "c", "d", "e"], "a plan that has not run and a run without a plan say nothing"
+    assert runs["b"]["energy_ratio"] == pytest.approx(1.3)
+    assert runs["b"]["emissions_ratio"] == pytest.approx(1.3)
+    assert runs["b"]["planned_energy_kwh"] == pytest.approx(0.7 * 0.8 * 8 * 10)
+    assert [row["is_within"] for row in runs.values()] == [True, False, False, False, True]
+    teams = {row["team"]: row for row in work.query("SELECT * FROM calibration")}
+    assert teams["nlp"]["energy_ratio"] == pytest.approx((1 + 1.3) / 2)
+    assert (teams["nlp"]["runs"], teams["nlp"]["runs_within"]) == (4, 1)
+    assert (teams["nlp"]["energy_ratio_low"], teams["nlp"]["energy_ratio_high"]) == pytest.approx((0.5, 4))
+    assert teams["other"]["duration_ratio"] == pytest.approx(1.1)
+
+
+def test_of_several_plans_the_last_before_the_run_counts(tmp_path: Path) -> None:
+    work = Planner(tmp_path)
+    work.put("a/run.yaml", text_of(run_id="a", duration="1 h"))
+    work.ledgered()
+    ran(work, "a", 20, 30)
+    (run,) = work.query("SELECT * FROM plan_actual")
+    assert run["duration_ratio"] == pytest.approx(1.5)
+
+
+def test_what_is_unknown_of_plan_or_run_is_no_ratio(tmp_path: Path) -> None:
+    work = Planner(tmp_path)
+    work.put("a/run.yaml", text_of(run_id="a", site={"region": "DE"}))
+    work.ledgered()
+    work.put("a/run.yaml", text_of(run_id="a", status="completed", hardware=None))
+    work.ledgered()
+    (team,) = work.query("SELECT * FROM calibration")
+    assert (team["runs"], team["energy_runs"], team["energy_ratio"]) == (1, 0, None)
+    assert "unknown" in render_calibration(calibrated(work.store, None), is_terminal=False)
+
+
+def test_a_plan_of_a_team_says_what_its_plans_were_worth(tmp_path: Path) -> None:
+    work = Planner(tmp_path)
+    ran(work, "a", 10, 13)
+    found = work.found(text_of())
+    assert [(one["team"], one["runs"]) for one in found["calibration"]] == [("nlp", 1)]
+    assert found["calibration"][0]["energy_ratio"] == pytest.approx(1.3)
+    assert work.found(text_of(team="other"))["calibration"] == []
+    shown = calibrated(work.store, "nlp")
+    assert [one["run_id"] for one in shown["runs"]] == ["a"]
+    assert "nlp\t1\t0\t1.3\t1.3\t1.3\t1.3\t1.3" in render_calibration(shown, is_terminal=False)
+    assert calibrated(work.store, "other") == {"teams": [], "runs": []}
+    assert render_calibration(calibrated(work.store, "other")).startswith("no plan has run yet")
