@@ -162,6 +162,9 @@ def assemble(draft: Draft, source: str, config: Config, rows: Rows) -> list[tupl
         ("tariff", cost.tariff if cost else None, "usd_per_kwh"),
     ):
         spread(run, key, value, unit)
+    for key in ("busy_core_h", "memory_gb_h"):
+        known = [value for found in draft.founds if (value := getattr(found, key)) is not None]
+        run[key] = sum(known) if known else None
     reported = None if draft.is_child else record.reported_emissions
     run["reported_kgco2e"] = float(reported.value) if reported else _first(draft.founds, "reported_kgco2e")
     run["facts"] = _facts(record, draft)

@@ -23,12 +23,13 @@ from green.source import Shard, read_source
 from green.tables import INGEST, quote
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import duckdb
 
     from green.config import Config
     from green.index import File
+    from green.readers import Reader
 
 VERSION = "3"  # bump when the same log would give other rows; the cache and every shard follow
 ORDER = {
@@ -45,7 +46,7 @@ ORDER = {
 BY_SOURCE = ("run", "rejects", "inputs")
 
 
-def ingest(
+def ingest(  # noqa: PLR0913 -- one argument an input of the job
     config: Config,
     index: dict[str, list[File]],
     *,
@@ -53,8 +54,12 @@ def ingest(
     out: Path,
     cache: Path,
     progress: Callable[[int], None] = lambda _: None,
+    among: Sequence[Reader] | None = None,
 ) -> None:
-    """Read every source of a shard and write one Parquet file a table below `out`."""
+    """Read every source of a shard and write one Parquet file a table below `out`.
+
+    `among` are the readers that are tried, by default all that are installed.
+    """
     from green.engine import duckdb  # noqa: PLC0415 -- 120 ms, only where data is moved
 
     out.mkdir(parents=True, exist_ok=True)
@@ -65,7 +70,7 @@ def ingest(
         kept = _kept(con, index, settings, cache)
         with (temp / "samples.csv").open("w", encoding="ascii") as stream:
             samples = SampleFile(stream)
-            shard = Shard(config, Path(config.logs), samples, Rows(), [], readers())
+            shard = Shard(config, Path(config.logs), samples, Rows(), [], readers() if among is None else among)
             for number, source in enumerate(sorted(index)):
                 if source not in kept:
                     read_source(shard, source, index[source])

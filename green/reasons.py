@@ -136,6 +136,16 @@ GPU_CHOICE_ASSUMED: nothing says for certain which of the GPUs the run used
 > set CUDA_DEVICE_ORDER=PCI_BUS_ID, or name them by UUID in CUDA_VISIBLE_DEVICES
 NO_FOOTER: the log has no footer: it was cut, or its meter was killed
 > nothing: it is read up to the cut
+STILL_RUNNING: the job still ran when the table was written; its figures are too low
+> write the table again after the job has ended
+SHARED_NODE: another job of the table had the same node at the same time, and the node's energy is in both figures
+> ask for whole nodes (--exclusive) where energy is to be told apart
+SCOPE_UNSAID: the scheduler does not say what its energy covers: a node's power supply, or processors and memory alone
+> ask your cluster for its plug-in (AcctGatherEnergyType); add a log of the GPUs where it is RAPL
+STEPS_ONLY: the job states no energy and its largest step stands for it: too low where steps ran beside each other
+> nothing, or ask your cluster why the job's own figure is missing
+TASKS_UNREAD: the time, load or energy of some task is unknown, so that the sum over tasks is too low
+> see which in results/rejects.parquet
 
 == Lines and files that were not read
 NOT_RECOGNISED: no reader recognises the file
@@ -164,6 +174,16 @@ ZERO_ENERGY: the tool states an energy of zero, which is no measurement
 > see why the tool measured nothing
 SHIFTED_ROW: the row stands under columns that are not its own; it is not put right by guessing
 > upgrade the tool, and keep one header a file
+NO_HEADER: no header of the format was found
+> give the whole file, with its first lines
+NO_ENERGY_COLUMN: the table of the scheduler has no energy
+> ask sacct for ConsumedEnergyRaw
+BAD_JOB_ID: the row does not say in full which job it is about
+> write the table with --parsable2, which cuts nothing
+NO_TIME_OF_TASK: the task does not say how long it ran
+> nothing: the other tasks count
+NO_LOAD: the task does not say how much of the processors it used
+> nothing, or let the tool sample it: tasks of less than half a second are over before it can
 CELL_COUNT: the line has not as many cells as the header has columns
 > remove the line, or quote the cell with the comma
 NO_POWER_COLUMN: the log has no power

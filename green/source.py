@@ -94,7 +94,7 @@ def _log(shard: Shard, source: str, name: str, local: tzinfo | None, seen: dict[
     except OSError as error:
         _reject(shard, source, shown, None, "UNREADABLE", error.strerror or "cannot be opened")
         return None
-    encoding = UTF16.get(head[:2]) or _guess(head)
+    encoding = UTF16.get(head[:2]) or guess(head)
     text = head.decode(encoding, "replace")
     log = Log(path, shown, text, encoding, local or UTC, local is None)
     reader = recognise(log, shard.readers) if head else None
@@ -126,7 +126,7 @@ def _log(shard: Shard, source: str, name: str, local: tzinfo | None, seen: dict[
     return LogRead(shown, sink, reader.holds_many)
 
 
-def _guess(head: bytes) -> str:
+def guess(head: bytes) -> str:
     """Tell the encoding of a text without a mark: UTF-16 by its NULs, else UTF-8, else Latin-1."""
     if len(head) > 3 and head[1:200:2].count(0) > 0.8 * len(head[1:200:2]):  # noqa: PLR2004 -- most high bytes are 0 in Western text
         return "utf-16-le"

@@ -37,6 +37,8 @@ RUN = {
     "network_gb": "DOUBLE",
     "network_low_gb": "DOUBLE",
     "network_high_gb": "DOUBLE",
+    "busy_core_h": "DOUBLE",  # core-hours that were computed in, of logs that count them and no energy
+    "memory_gb_h": "DOUBLE",  # memory that was held, times hours, likewise
     "model_rest": "BOOLEAN",  # whether what was not metered is modelled; NULL: as config.yaml says
     "pue": "DOUBLE",
     "pue_low": "DOUBLE",

@@ -59,3 +59,20 @@ def test_every_real_log_is_read_or_rejected_with_a_reason(pipeline: Pipeline, tm
     assert silent == set()
     lookalike = [reader for file, reader in read if file.startswith("negative_lookalike/")]
     assert lookalike == [None]
+
+
+BENCHMARK_SECONDS = "snakemake_benchmark"
+
+
+def test_durations_of_benchmarks_agree_and_their_energy_is_modelled(pipeline: Pipeline, tmp_path: Path) -> None:
+    store = pipeline(Path(SHARED) / "reallogs" / BENCHMARK_SECONDS, tmp_path)
+    with (Path(SHARED) / "reallogs" / "EXPECTED.csv").open(newline="") as stream:
+        wanted = {
+            row["file"].partition("/")[2]: float(row["value"])
+            for row in csv.DictReader(stream)
+            if row["file"].startswith(BENCHMARK_SECONDS)
+        }
+    with duckdb.connect(str(store), read_only=True) as con:
+        found = con.execute("SELECT run_id, duration_s, method FROM runs").fetchall()
+    assert {run_id: duration_s for run_id, duration_s, _ in found} == pytest.approx(wanted, rel=1e-9)
+    assert {method for *_, method in found} == {"modelled"}

@@ -19,7 +19,10 @@ _FORMULAS = {
     "site": "device_energy_kwh",
     "model": "capacity_energy_kwh",
 }
-_OF_MODEL = {"model/cpu": "device_energy_kwh", "model/network": "network_energy_kwh"}
+_OF_MODEL = {
+    **dict.fromkeys(("model/cpu", "model/busy-core", "model/held-memory"), "device_energy_kwh"),
+    "model/network": "network_energy_kwh",
+}
 
 
 def sourced(row: Row) -> Row:

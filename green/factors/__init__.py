@@ -65,7 +65,7 @@ QUANTITIES = {
     "memory_capacity": ("GB",),
     "part_attribute": ("1", "1/cm2", "GB/cm2", "kg", "km"),  # what a part has where its bill does not say
     **{f"peak_flops_{precision}": ("TFLOPS",) for precision in PRECISIONS},
-    "power_model": ("1", "W/GB", "kWh/GB"),
+    "power_model": ("1", "W", "W/GB", "kWh/GB"),
     "pue": ("1",),
     "rated_power": ("W",),
     "region_zone": ("1",),

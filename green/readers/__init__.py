@@ -63,6 +63,8 @@ class Found:
     region: str | None = None
     pue: float | None = None
     reported_kgco2e: float | None = None
+    busy_core_h: float | None = None  # core-hours that were computed in, where a tool counts them and no energy
+    memory_gb_h: float | None = None  # memory that was held, times hours, likewise
     flags: list[str] = field(default_factory=list)
     units: Mapping[str, float] = field(default_factory=dict)
     facts: Mapping[str, str | float | None] = field(default_factory=dict)

@@ -1,7 +1,8 @@
 -- energy.sql: power samples, counters and statements -> energy of each answer of a run, before PUE.
 --
 -- reads   samples(run_id, device_id, sampled_at, power_w, energy_j, max_gap_us), in that order
---         run(run_id, started_at, ended_at, duration_s, device_hours_h, hours_low_ratio, model_rest, memory_gb, ...)
+--         run(run_id, started_at, ended_at, duration_s, device_hours_h, hours_low_ratio, model_rest, memory_gb,
+--             busy_core_h, memory_gb_h, ...)
 --         device(run_id, device_id, component, device_key, origin, file, line, count, share, ...)
 --         statement(run_id, answer, origin, method, covers, basis, energy_kwh, ...)
 --         factor(factor_id, quantity, subject_key, value, low, high)
@@ -440,6 +441,7 @@ modelled AS (
         p.run_id,
         'model/cpu' AS answer,
         'cpu' AS component,
+        FALSE AS is_counted_load,
         as_double(known_sum(exact(device_energy_kwh(p.rated_power_w * m.value, p.hours_h)))) AS value,
         as_double(known_sum(exact(device_energy_kwh(p.rated_power_low_w * m.low, p.hours_h * p.low_ratio)))) AS low,
         as_double(known_sum(exact(device_energy_kwh(p.rated_power_high_w * m.high, p.hours_h * p.high_ratio)))) AS high,
@@ -454,6 +456,7 @@ modelled AS (
         p.run_id,
         'model/' || p.subject,
         p.component,
+        FALSE,
         CASE p.subject
             WHEN 'network' THEN network_energy_kwh(p.gb, m.value) ELSE capacity_energy_kwh(p.gb, m.value, p.hours_h)
         END,
@@ -491,6 +494,32 @@ modelled AS (
     ) AS p
     INNER JOIN model AS m ON p.subject = m.subject_key
     WHERE p.gb IS NOT NULL
+    UNION ALL
+    -- What a workflow's log counted: it states the load, so that it needs no setting to be modelled.
+    SELECT
+        p.run_id,
+        'model/' || p.subject,
+        p.component,
+        TRUE,
+        device_energy_kwh(m.value, p.amount_h),
+        device_energy_kwh(m.low, p.amount_h),
+        device_energy_kwh(m.high, p.amount_h),
+        m.factor_ids,
+        p.where_file,
+        p.where_line
+    FROM (
+        SELECT
+            run_id,
+            where_file,
+            where_line,
+            unnest(['busy-core', 'held-memory']) AS subject,
+            unnest(['busy_core', 'memory']) AS subject_key,
+            unnest(['cpu', 'memory']) AS component,
+            unnest([busy_core_h, memory_gb_h]) AS amount_h
+        FROM run
+    ) AS p
+    INNER JOIN model AS m ON p.subject_key = m.subject_key
+    WHERE p.amount_h IS NOT NULL
 ),
 
 stated AS (
@@ -531,9 +560,16 @@ stated AS (
 answer AS (
     SELECT * FROM stated
     UNION ALL
-    SELECT m.run_id, m.answer, 'model', 'modelled', [m.component], 6, m.value IS NOT NULL
+    SELECT
+        m.run_id,
+        m.answer,
+        'model',
+        'modelled',
+        [m.component],
+        CASE WHEN m.is_counted_load THEN 6 ELSE 7 END,
+        m.value IS NOT NULL
     FROM modelled AS m
-    INNER JOIN (
+    LEFT JOIN (
         SELECT
             run_id,
             bool_or(is_usable AND list_contains(covers, 'gpu')) AS knows_gpu,
@@ -541,7 +577,8 @@ answer AS (
         FROM stated
         GROUP BY ALL
     ) AS s ON m.run_id = s.run_id
-    WHERE s.knows_gpu OR (s.knows_some AND m.run_id NOT IN (
+    LEFT JOIN (SELECT run_id FROM run WHERE busy_core_h IS NOT NULL) AS l ON m.run_id = l.run_id
+    WHERE coalesce(s.knows_gpu, FALSE) OR ((coalesce(s.knows_some, FALSE) OR l.run_id IS NOT NULL) AND m.run_id NOT IN (
         SELECT d.run_id FROM device AS d WHERE d.component IN ('gpu', 'host')
     ))
 ),

@@ -56,7 +56,7 @@ SANE = {  # wider than anything real, narrower than a slip of the unit
     "memory_capacity": (1, 512),
     **{f"peak_flops_{precision}": (0.001, 20_000) for precision in PRECISIONS},
     "part_attribute": (0.01, 200),
-    "power_model": (0.0001, 1),
+    "power_model": (0.0001, 12),
     "pue": (1, 3),
     "rated_power": (1, 15_000),
     "region_zone": (1, 1),

@@ -57,7 +57,7 @@ class FakeSink:
         method: str = "imported",
         line: int,
     ) -> None:
-        assert method == "imported"
+        assert method in {"imported", "modelled", "declared"}
         assert line > 0
         self.statements.append((run, tuple(covers), energy_kwh, basis))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from itertools import pairwise
 from pathlib import Path
@@ -10,12 +11,13 @@ from fake import FakeSink, write_log
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from green.readers import Unreadable
+from green.readers import Unreadable, readers
 from green.readers.codecarbon import READER as CODECARBON
 from green.readers.native import READER as NATIVE
 from green.readers.nvidia_smi import READER as NVIDIA_SMI
+from green.reasons import sections
 
-READERS = (NATIVE, NVIDIA_SMI, CODECARBON)
+READERS = tuple(readers())
 SMI_LOG = (
     "timestamp, uuid, power.draw [W]\n2026/01/01 00:00:00.000, GPU-1, 46.19 W\n"
     "2026/01/01 00:00:01.000, GPU-1, 46.20 W\n"
@@ -101,8 +103,8 @@ def test_each_whole_log_has_its_reader(tmp_path: Path) -> None:
 def test_every_reason_and_flag_is_in_the_documentation() -> None:
     root = Path(__file__).parents[2]
     page = (root / "docs" / "readers.md").read_text(encoding="utf-8")
-    code = [(root / "green" / "readers" / f"{reader.name}.py").read_text(encoding="utf-8") for reader in READERS]
+    code = [Path(str(inspect.getsourcefile(type(reader)))).read_text(encoding="utf-8") for reader in READERS]
     names = {name for text in code for name in re.findall(r'"([A-Z]{2,}(?:_[A-Z]+)*)"', text)}
-    codes = {name for name in names if "_" in name or name in ("CUT", "NEGATIVE")}
+    codes = {name for name in names if any(name in section for section in sections().values())}
     assert {"CUT", "NEGATIVE", "SHIFTED_ROW", "NO_POWER_COLUMN", "NO_FOOTER"} <= codes
     assert [name for name in sorted(codes) if f"`{name}`" not in page] == []
