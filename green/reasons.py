@@ -142,6 +142,8 @@ SHARED_NODE: another job of the table had the same node at the same time, and th
 > ask for whole nodes (--exclusive) where energy is to be told apart
 SCOPE_UNSAID: the scheduler does not say what its energy covers: a node's power supply, or processors and memory alone
 > ask your cluster for its plug-in (AcctGatherEnergyType); add a log of the GPUs where it is RAPL
+NO_TIMES: the log has scrapes without times; how far counters rose is known, and not when
+> write times, or let Prometheus scrape and export the range
 STEPS_ONLY: the job states no energy and its largest step stands for it: too low where steps ran beside each other
 > nothing, or ask your cluster why the job's own figure is missing
 TASKS_UNREAD: the time, load or energy of some task is unknown, so that the sum over tasks is too low
@@ -174,6 +176,12 @@ ZERO_ENERGY: the tool states an energy of zero, which is no measurement
 > see why the tool measured nothing
 SHIFTED_ROW: the row stands under columns that are not its own; it is not put right by guessing
 > upgrade the tool, and keep one header a file
+SINGLE_SCRAPE: the file holds one moment: a power without a duration, or a counter without a beginning, is no energy
+> export a range of the run from Prometheus (query_range), or scrape at its start and its end into one file
+NO_POWER_METRIC: the export holds no power or energy of a node
+> export the metrics that docs/readers.md lists
+TOO_MANY_DEVICES: the file names more devices than any node has
+> export one job's nodes
 NO_HEADER: no header of the format was found
 > give the whole file, with its first lines
 NO_ENERGY_COLUMN: the table of the scheduler has no energy

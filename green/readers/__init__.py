@@ -8,9 +8,10 @@ found. It raises `Unreadable` where the file as a whole cannot be used; a bad li
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -35,11 +36,17 @@ class Log:
     timezone: tzinfo
     zone_assumed: bool  # nobody said which zone naive times are in: UTC
 
-    def lines(self) -> Iterator[str]:
-        """Yield the decoded lines without their ends; undecodable bytes become U+FFFD, NULs stay."""
+    @contextmanager
+    def open(self) -> Iterator[TextIO]:
+        """Open the decoded text; undecodable bytes become U+FFFD, NULs stay."""
         with open(self.path, encoding=self.encoding, errors="replace", newline="") as stream:  # noqa: PTH123 -- paths from os.scandir may hold undecodable bytes; Path adds nothing
             if self.encoding != "latin-1" and stream.read(1) != "\ufeff":
                 stream.seek(0)
+            yield stream
+
+    def lines(self) -> Iterator[str]:
+        """Yield the decoded lines without their ends."""
+        with self.open() as stream:
             for line in stream:
                 yield line.rstrip("\r\n")
 
