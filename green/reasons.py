@@ -182,6 +182,8 @@ NO_POWER_METRIC: the export holds no power or energy of a node
 > export the metrics that docs/readers.md lists
 TOO_MANY_DEVICES: the file names more devices than any node has
 > export one job's nodes
+OUTSIDE_TEST: samples that the meter took before the timed run, to find its ranges
+> nothing: they are no part of the run
 NO_HEADER: no header of the format was found
 > give the whole file, with its first lines
 NO_ENERGY_COLUMN: the table of the scheduler has no energy

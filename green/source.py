@@ -11,7 +11,7 @@ from green import record as records
 from green.assemble import assemble, site_of, zone
 from green.draft import LogRead, Rows, drafts
 from green.index import PACKED, RECORDS, digest_of, printable
-from green.readers import HEAD_BYTES, Log, Unreadable, recognise
+from green.readers import HEAD_BYTES, Log, Unreadable, lookalikes, recognise
 from green.sink import FileSink, SampleFile
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def _log(shard: Shard, source: str, name: str, local: tzinfo | None, seen: dict[
         detail = {
             "EMPTY": "nothing in the file",
             "BINARY": "not a text: it holds NUL bytes",
-            "NOT_RECOGNISED": "no reader recognises it; `green readers` lists the formats",
+            "NOT_RECOGNISED": lookalikes.words(text),
         }[reason]
         _reject(shard, source, shown, None, reason, detail)
         return None

@@ -13,7 +13,11 @@ import pytest
 from tests.conftest import Pipeline
 
 SHARED = os.environ.get("GREEN_SHARED", "")
-KINDS = {"nvidia_smi_csv": "gpu_energy_trapezoid", "codecarbon_emissions_csv": "energy_last_row_per_run_id"}
+KINDS = {
+    "nvidia_smi_csv": "gpu_energy_trapezoid",
+    "codecarbon_emissions_csv": "energy_last_row_per_run_id",
+    "mlperf_power_log": "wall_energy_trapezoid",
+}
 
 pytestmark = pytest.mark.skipif(not SHARED, reason="GREEN_SHARED does not name a folder with reallogs/")
 
