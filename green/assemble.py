@@ -15,6 +15,7 @@ from green.draft import ALL, Draft, Row, Rows, spread
 from green.factors.names import zone_of
 from green.hardware import devices
 from green.model import ConfiguredSite, Record, Site
+from green.readers import UNDATED_US
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from green.config import Config
     from green.readers import Found
     from green.record import ReadRecord
+    from green.sink import Series
     from green.units import Quantity
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -97,7 +99,7 @@ def times(draft: Draft, local: tzinfo | None, flags: list[str]) -> tuple[int | N
     record = draft.record.record if draft.record and not draft.is_child else Record()
     start, end = moment_us(record.started_at, local, flags), moment_us(record.ended_at, local, flags)
     duration = float(record.duration.value) if record.duration else None
-    series = [s for log, number in draft.parts for s in log.sink.all_series if s.run == number]
+    series = [s for s in _series(draft) if not s.is_undated]
     starts = [f.started_at_us for f in draft.founds if f.started_at_us is not None]
     starts += [s.first_us for s in series if s.first_us is not None]
     ends = [f.ended_at_us for f in draft.founds if f.ended_at_us is not None]
@@ -118,6 +120,28 @@ def times(draft: Draft, local: tzinfo | None, flags: list[str]) -> tuple[int | N
     return start, end, duration
 
 
+def _series(draft: Draft) -> list[Series]:
+    return [s for log, number in draft.parts for s in log.sink.all_series if s.run == number]
+
+
+def _dated(
+    draft: Draft, start: int | None, end: int | None, duration: float | None, flags: list[str]
+) -> tuple[int | None, int | None, float | None]:
+    """Move readings without a date to the run's start; where nobody says when it began their length is known alone."""
+    undated = [s for s in _series(draft) if s.is_undated and s.first_us is not None and s.last_us is not None]
+    if not undated:
+        return start, end, duration
+    span_us = max(s.last_us or 0 for s in undated) - UNDATED_US
+    if start is None:
+        flags.append("UNDATED")
+        return None, None, duration if duration is not None else span_us / 1e6
+    for series in undated:
+        series.shift_us = start - UNDATED_US
+        series.first_us, series.last_us = (series.shift_us + (t or 0) for t in (series.first_us, series.last_us))
+    end = start + span_us if end is None else end
+    return start, end, (end - start) / 1e6
+
+
 def assemble(draft: Draft, source: str, config: Config, rows: Rows) -> list[tuple[int, str, str, int | None]]:
     """Add the rows of one run; return (series number, run_id, device_id, max_gap_us) of its readings."""
     read = draft.record
@@ -127,6 +151,7 @@ def assemble(draft: Draft, source: str, config: Config, rows: Rows) -> list[tupl
     name, site, more = site_of(read, draft.founds, config)
     flags += more
     start, end, duration = times(draft, zone(site.timezone), flags)
+    start, end, duration = _dated(draft, start, end, duration, flags)
     run: Row = {
         "run_id": draft.run_id,
         "source": source,

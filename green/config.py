@@ -17,6 +17,7 @@ from pydantic import Field
 from green import yaml
 from green.errors import UsageError, Where
 from green.instruments import Instrument
+from green.mapping import Mapping_
 from green.model import ConfiguredSite, Hours, Name, Part, Seconds
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ class Config(Part):
     teams: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     projects: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     instruments: tuple[Instrument, ...] = ()
+    readers: tuple[Mapping_, ...] = ()
     ingest: IngestSettings = IngestSettings()
     energy: EnergySettings = EnergySettings()
     embodied: EmbodiedSettings = EmbodiedSettings()

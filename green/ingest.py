@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from green.draft import Rows
 from green.index import printable
 from green.readers import readers
+from green.readers.mapped import Mapped
 from green.sink import GAP_FACTOR, MOST_GAP_US, UNSORTED, SampleFile
 from green.source import Shard, read_source
 from green.tables import INGEST, quote
@@ -70,7 +71,14 @@ def ingest(  # noqa: PLR0913 -- one argument an input of the job
         kept = _kept(con, index, settings, cache)
         with (temp / "samples.csv").open("w", encoding="ascii") as stream:
             samples = SampleFile(stream)
-            shard = Shard(config, Path(config.logs), samples, Rows(), [], readers() if among is None else among)
+            shard = Shard(
+                config,
+                Path(config.logs),
+                samples,
+                Rows(),
+                [],
+                [*map(Mapped, config.readers), *readers()] if among is None else among,
+            )
             for number, source in enumerate(sorted(index)):
                 if source not in kept:
                     read_source(shard, source, index[source])
@@ -115,10 +123,11 @@ def _write(con: duckdb.DuckDBPyConnection, shard: Shard, temp: Path, out: Path, 
     with (temp / "series.json").open("w", encoding="utf-8", errors="replace") as stream:
         for number, run_id, device_id, gap in shard.series:
             row = {"series": number, "run_id": run_id, "device_id": device_id, "max_gap_us": gap}
+            row["shift_us"] = shard.shifts.get(number, 0)
             stream.write(json.dumps(row, ensure_ascii=False) + "\n")
     con.execute(
         "CREATE TEMP TABLE series AS SELECT * FROM read_json($file, format = 'newline_delimited', columns ="
-        " {series: 'BIGINT', run_id: 'VARCHAR', device_id: 'VARCHAR', max_gap_us: 'BIGINT'})",
+        " {series: 'BIGINT', run_id: 'VARCHAR', device_id: 'VARCHAR', max_gap_us: 'BIGINT', shift_us: 'BIGINT'})",
         {"file": str(temp / "series.json")},
     )
     _sort_gaps(con, temp)
@@ -159,7 +168,7 @@ def _text_samples(temp: Path) -> str:
 
 def _samples(temp: Path) -> str:
     return (
-        "SELECT run_id, device_id, make_timestamptz(t_us) AS sampled_at, power_w, energy_j, max_gap_us"
+        "SELECT run_id, device_id, make_timestamptz(t_us + shift_us) AS sampled_at, power_w, energy_j, max_gap_us"
         f" FROM {_text_samples(temp)} JOIN series ON series.series = number"
     )
 

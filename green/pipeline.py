@@ -113,6 +113,7 @@ def settings(config: Config) -> dict[str, str]:
     site_keys = ("default_site", "sites", "teams", "projects", "ingest")
     dumped = config.model_dump(mode="json", include=set(site_keys))
     out = {"ingest": {"version": ingest.VERSION, "logs": Path(config.logs).name, "readers": _readers(), **dumped}}
+    out["ingest"]["mapped"] = config.model_dump(mode="json", include={"readers"})
     shipped = factors.shipped_digest()
     for name, stage in stages.STAGES.items():
         # our own SQL and factor files by content: as inputs they would be paths of this machine

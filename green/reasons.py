@@ -144,6 +144,10 @@ SCOPE_UNSAID: the scheduler does not say what its energy covers: a node's power 
 > ask your cluster for its plug-in (AcctGatherEnergyType); add a log of the GPUs where it is RAPL
 NO_TIMES: the log has scrapes without times; how far counters rose is known, and not when
 > write times, or let Prometheus scrape and export the range
+UNDATED: the times of the log count from its start, and nobody says when that was: energy and length are known, no date
+> write started_at into the run's run.yaml
+TOTAL_DISAGREES: a column named as total is not the sum of its parts; the parts count
+> see what each column is, and mend readers: in config.yaml
 STEPS_ONLY: the job states no energy and its largest step stands for it: too low where steps ran beside each other
 > nothing, or ask your cluster why the job's own figure is missing
 TASKS_UNREAD: the time, load or energy of some task is unknown, so that the sum over tasks is too low

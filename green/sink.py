@@ -88,6 +88,8 @@ class Series:
     first_us: int | None = None
     last_us: int | None = None
     method: str | None = None
+    is_undated: bool = False
+    shift_us: int = 0  # what is added to its times: readings without a date start with their run
     previous_us: int | None = None
     is_ordered: bool = True
     previous_j: float | None = None
@@ -186,6 +188,7 @@ class FileSink:
     ) -> int:
         """Open a series of readings of one device."""
         series = Series(self.samples.series, run, device, component, name, uuid, wraps_at_j, method=method)
+        series.is_undated = self.runs[run].is_undated if run < len(self.runs) else False
         self.samples.series += 1
         self.all_series.append(series)
         return len(self.all_series) - 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,6 +34,7 @@ class Shard:
     rows: Rows
     series: list[tuple[int, str, str, int | None]]
     readers: Sequence[Reader]
+    shifts: dict[int, int] = field(default_factory=dict)  # of series without a date, from their run's record
 
 
 def read_source(shard: Shard, source: str, files: Sequence[File]) -> None:
@@ -59,6 +60,7 @@ def read_source(shard: Shard, source: str, files: Sequence[File]) -> None:
         inputs = [log.file for log, _ in draft.parts] + ([record.file] if record else [])
         for file in dict.fromkeys(inputs):
             shard.rows.add("run_inputs", run_id=draft.run_id, file=file)
+    shard.shifts.update({s.number: s.shift_us for log in logs for s in log.sink.all_series if s.shift_us})
     runs = [row["run_id"] for row in shard.rows.tables.get("run", ())[first:]]
     for log in logs:
         owner = runs[0] if len(runs) == 1 else None

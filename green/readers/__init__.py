@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import tzinfo
 
+# Where the readings of a log without a date stand until its run's record says when they were: no factor holds then.
+UNDATED_US = 4_070_908_800_000_000  # 2099-01-01T00:00:00Z
 COMPONENTS = ("gpu", "cpu", "memory", "rest")
 HEAD_BYTES = 65_536
 
@@ -70,6 +72,7 @@ class Found:
     region: str | None = None
     pue: float | None = None
     reported_kgco2e: float | None = None
+    is_undated: bool = False  # times of the readings count from UNDATED_US: from the run's start, whenever it was
     busy_core_h: float | None = None  # core-hours that were computed in, where a tool counts them and no energy
     memory_gb_h: float | None = None  # memory that was held, times hours, likewise
     flags: list[str] = field(default_factory=list)
