@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from green.draft import Draft, Row, Rows, spread
 from green.factors.names import device_key
 from green.model import BillItem, Device, Record, component_of
-from green.sink import UNSORTED, Intervals
+from green.readers.intervals import Intervals
+from green.sink import UNSORTED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

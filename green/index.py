@@ -1,8 +1,8 @@
 """From a folder of logs to shards: one scan at parse time, whose cost does not depend on the content.
 
-A source is a run's folder (it holds `run.yaml` or `run.json`), the `*.green.jsonl` of one folder
-together, or any other single file. Sources go to shards by the hash of their path, so that a new
-log never moves another, and a shard's index file is written only if its text changed.
+A source is a run's folder (it holds `run.yaml` or `run.json`), the `*.green.jsonl` of one folder together,
+the files that a tool keeps apart for one run, or any other single file. Sources go to shards by the hash of
+their path, so that a new log never moves another, and a shard's index file is written only if its text changed.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import filecmp
 import json
 import os
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -28,6 +29,13 @@ OPENED = frozenset(
 )
 PACKED = (".gz", ".zst")
 OURS = frozenset({"results", "audit", ".snakemake"})
+
+# Folders that a tool keeps for one run: MLflow's file store, W&B's local runs.
+KEPT_BY_TOOL = re.compile(
+    r"(?:.*/)?(?:mlruns/[^/]+/[0-9a-f]{32}|wandb/(?:latest-run|(?:offline-)?run-\d{8}_\d{6}-[^/]+))(?=/)", re.ASCII
+)
+# Files that a tool writes beside each other for one run: carbontracker's standard, output and error log.
+BESIDE = re.compile(r"(.*_carbontracker)(?:_output|_err)\.log")
 
 File = tuple[str, int, int | str]  # path below logs, bytes, mtime in ns or sha256 of the content
 
@@ -88,10 +96,21 @@ def _folder(
         elif not opened(entry.name, below) or not _is_file(entry):
             found.skipped[os.path.splitext(entry.name)[1] or "(none)"] += 1  # noqa: PTH122 -- a name, not a path
         else:
-            native = (below or ".") if entry.name.removesuffix(".gz").endswith(NATIVE) else None
-            source = owner or native or path
+            source = owner or source_of(path)
             found.sources.setdefault(source, []).append((path, *_print(entry, fingerprint)))
     return inner
+
+
+def source_of(path: str) -> str:
+    """Return the source of a file outside any run's folder: the file itself, or what it is one of."""
+    folder, _, name = path.rpartition("/")
+    if name.removesuffix(".gz").endswith(NATIVE):
+        return folder or "."
+    kept = KEPT_BY_TOOL.match(path)
+    if kept is not None:
+        return kept[0]
+    beside = BESIDE.fullmatch(path)
+    return f"{beside[1]}.log" if beside else path
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING
 from green.draft import Rows
 from green.index import printable
 from green.readers import readers
+from green.readers.intervals import GAP_FACTOR, MOST_GAP_US
 from green.readers.mapped import Mapped
-from green.sink import GAP_FACTOR, MOST_GAP_US, UNSORTED, SampleFile
+from green.sink import UNSORTED, SampleFile
 from green.source import Shard, read_source
 from green.tables import INGEST, quote
 

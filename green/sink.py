@@ -7,9 +7,10 @@ a log of any length is read in bounded memory; everything else is small and kept
 from __future__ import annotations
 
 import math
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TextIO
+
+from green.readers.intervals import Intervals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,58 +21,8 @@ FIRST_US = 946_684_800_000_000  # 2000-01-01
 LAST_US = 4_102_444_800_000_000  # 2100-01-01
 MOST_W = 1_000_000.0
 MOST_J = 9e12  # what 64 bits of microjoule hold
-GAP_FACTOR = 10
-MOST_GAP_US = 3_600_000_000
-MOST_INTERVALS = 65_536
 UNSORTED = -1  # in the place of a longest interval: the log was not in order, so it is found after sorting
 BUFFER_ROWS = 8_192
-
-
-class Intervals:
-    """The positive intervals of a series, as a histogram: exact until it would grow without bound.
-
-    Beyond 65,536 distinct lengths it keeps milliseconds, then tenths of a second, and so on; the
-    result depends on the intervals alone, never on their order.
-    """
-
-    __slots__ = ("counts", "step_us")
-
-    def __init__(self) -> None:
-        self.counts: Counter[int] = Counter()
-        self.step_us = 1
-
-    def coarsen(self) -> None:
-        """Round to the next step until the histogram is small again."""
-        while len(self.counts) > MOST_INTERVALS:
-            self._round(1_000 if self.step_us == 1 else self.step_us * 100)
-
-    def _round(self, step_us: int) -> None:
-        self.step_us = step_us
-        merged: Counter[int] = Counter()
-        for length, count in self.counts.items():
-            merged[max(length // step_us * step_us, step_us)] += count
-        self.counts = merged
-
-    def merge(self, other: Intervals) -> None:
-        """Take the intervals of another log of the same device in."""
-        self.counts.update(other.counts)
-        self._round(max(self.step_us, other.step_us))
-        self.coarsen()
-
-    def max_gap_us(self) -> int | None:
-        """Return 10 × the median, at most an hour; None where no two readings have different times."""
-        if not self.counts:
-            return None
-        total = sum(self.counts.values())
-        ranks = ((total - 1) // 2, total // 2)
-        lengths = sorted(self.counts)
-        seen = 0
-        found: list[int] = []
-        for length in lengths:
-            seen += self.counts[length]
-            while len(found) < len(ranks) and seen > ranks[len(found)]:
-                found.append(length)
-        return min(GAP_FACTOR * sum(found) // 2, MOST_GAP_US)
 
 
 @dataclass(slots=True)
@@ -213,12 +164,7 @@ class FileSink:
         if power_w is None and energy_j is None:
             return
         if own.previous_us is not None and t_us > own.previous_us:
-            counts, step = own.intervals.counts, own.intervals.step_us
-            length = t_us - own.previous_us
-            # rounded like those before it, or the median would depend on the order of lines
-            counts[length if step == 1 else max(length // step * step, step)] += 1
-            if len(counts) > MOST_INTERVALS:
-                own.intervals.coarsen()
+            own.intervals.add(t_us - own.previous_us)
         if own.previous_us is not None and t_us < own.previous_us:
             own.is_ordered = False
         own.previous_us = t_us

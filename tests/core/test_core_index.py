@@ -158,3 +158,32 @@ def test_no_folder_and_an_empty_one_are_input_errors_unless_allowed(tmp_path: Pa
     with pytest.raises(InputError, match="no log and no run record"):
         index.write_index(index.scan(tmp_path), tmp_path / "i", shards=1)
     assert index.write_index(index.scan(tmp_path), tmp_path / "i", shards=1, allow_empty=True) == []
+
+
+RUN = "0123456789abcdef0123456789abcdef"
+
+
+def test_files_that_a_tool_keeps_for_one_run_are_one_source(tmp_path: Path) -> None:
+    touch(
+        tmp_path,
+        "x_carbontracker.log",
+        "x_carbontracker_output.log",
+        "y_carbontracker_output.log",
+        f"mlruns/0/{RUN}/meta.yaml",
+        f"mlruns/0/{RUN}/metrics/system/gpu_0_power_usage_watts",
+        "mlruns/0/meta.yaml",
+        "deep/wandb/run-20260211_121423-kj3gdsjx/files/wandb-events.jsonl",
+        "deep/wandb/run-20260211_121423-kj3gdsjx/files/wandb-metadata.json",
+        "deep/wandb/debug.log",
+    )
+    assert sources(tmp_path) == {
+        "x_carbontracker.log": ["x_carbontracker.log", "x_carbontracker_output.log"],
+        "y_carbontracker.log": ["y_carbontracker_output.log"],
+        f"mlruns/0/{RUN}": [f"mlruns/0/{RUN}/meta.yaml", f"mlruns/0/{RUN}/metrics/system/gpu_0_power_usage_watts"],
+        "mlruns/0/meta.yaml": ["mlruns/0/meta.yaml"],
+        "deep/wandb/run-20260211_121423-kj3gdsjx": [
+            "deep/wandb/run-20260211_121423-kj3gdsjx/files/wandb-events.jsonl",
+            "deep/wandb/run-20260211_121423-kj3gdsjx/files/wandb-metadata.json",
+        ],
+        "deep/wandb/debug.log": ["deep/wandb/debug.log"],
+    }

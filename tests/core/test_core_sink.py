@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from green.readers import Found
-from green.sink import MOST_INTERVALS, FileSink, Intervals, SampleFile
+from green.readers.intervals import MOST_INTERVALS, Intervals
+from green.sink import FileSink, SampleFile
 
 T = 1_770_000_000_000_000
 
