@@ -17,7 +17,7 @@ from green.readers import Unreadable
 from green.readers.intervals import Intervals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from green.readers import Log, Sink
 
@@ -59,6 +59,31 @@ def part(found: object, *keys: str) -> Any:  # noqa: ANN401 -- likewise
     for key in keys:
         found = found.get(key) if isinstance(found, dict) else None
     return found
+
+
+def uncut(log: Log, reject: Callable[[int, str], object]) -> Iterator[str]:
+    """Yield the lines of a table, but not the last where its end is missing and its last number may be cut.
+
+    With as many decimals as the line before, a number was written whole: some scripts end without a line end.
+    """
+    before, held, number = "", "", 0
+    for number, text in enumerate(log.lines(), 1):
+        if number > 1:
+            yield held
+        before, held = held, text
+    decimals = [len(line.rstrip().rpartition(".")[2]) if "." in line else 0 for line in (before, held)]
+    if number > 1 and decimals[0] != decimals[1] and not _is_ended(log.path):
+        reject(number, held[:80])
+    elif number:
+        yield held
+
+
+def _is_ended(path: str) -> bool:
+    """Tell whether the last line of a file has its end; UTF-16 ends with two bytes a character."""
+    with open(path, "rb") as stream:  # noqa: PTH123 -- paths from os.scandir may hold undecodable bytes
+        size = stream.seek(0, os.SEEK_END)
+        stream.seek(max(0, size - 2))
+        return b"\n" in stream.read()
 
 
 def kwh(joules: Decimal) -> str:
@@ -132,7 +157,7 @@ def _intervals(
         before[device] = (t_us, power)
 
 
-def state(sink: Sink, run: int, covers: dict[str, Sequence[str]], found: dict[str, Integral]) -> list[str]:
+def state(sink: Sink, run: int, covers: Mapping[str, Sequence[str]], found: dict[str, Integral]) -> list[str]:
     """State the energy of relative readings; return the flags of the run.
 
     A device of which no two readings span time has no energy.

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from green.readers import Found, Unreadable
-from green.readers.measure import kwh
+from green.readers.measure import kwh, uncut
 from green.readers.parse import csv_rows, decimal, seconds_us, split_cells
 
 if TYPE_CHECKING:
@@ -75,6 +75,10 @@ class _Reading:
         self.sink.reject(line, reason, cell.strip()[:40], run=self.run)
         return None
 
+    def cut(self, line: int, detail: str) -> None:
+        """Take the last line, where it is cut."""
+        self.sink.reject(line, "CUT", detail, run=self.run)
+
     def outer(self) -> list[_Window]:
         """Return the windows that lie within no other: what an inner one used is in the outer one's figure."""
         kept: list[_Window] = []
@@ -130,7 +134,7 @@ class Zeus:
     def read(self, log: Log, sink: Sink) -> None:
         """Read all windows, then state the energy of those that lie within no other."""
         reading = _Reading(sink)
-        for line, cells in csv_rows(log.lines()):
+        for line, cells in csv_rows(uncut(log, reading.cut)):
             if any(cell.strip() for cell in cells):
                 reading.row(line, cells)
         if not reading.gpus:
