@@ -172,6 +172,8 @@ def assemble(draft: Draft, source: str, config: Config, rows: Rows) -> list[tupl
     hours = None if draft.is_child else record.device_hours
     run["device_hours_h"] = float(hours.value) if hours else None
     flags += _hours(run, record, hours, draft)
+    series = [item for log, number in draft.parts for item in log.sink.all_series if item.run == number]
+    flags += ["CLOCK_JUMPED"] if any(not item.is_ordered for item in series) else []
     cost = record.cost or site.cost
     run["model_rest"] = site.model_rest
     for key, value, unit in (
@@ -256,6 +258,7 @@ def _statements(draft: Draft, rows: Rows) -> None:
                     value,
                     log.file,
                     item.line,
+                    tool=log.reader,
                 )
                 number += 1
     energy = draft.record.record.energy if draft.record and not draft.is_child else None
@@ -291,11 +294,14 @@ def _statement(  # noqa: PLR0913, PLR0917 -- one argument a column
     value: Quantity | str,
     file: str,
     line: int,
+    *,
+    tool: str | None = None,
 ) -> None:
     row: Row = {
         "run_id": draft.run_id,
         "answer": answer,
         "origin": origin,
+        "tool": tool,
         "method": method,
         "covers": list(covers),
     }

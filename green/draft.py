@@ -24,6 +24,7 @@ class LogRead:
     file: str
     sink: FileSink
     holds_many: bool
+    reader: str | None = None
 
 
 @dataclass(slots=True)

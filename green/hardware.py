@@ -54,6 +54,7 @@ def devices(draft: Draft, site_hardware: Sequence[Device], rows: Rows) -> list[t
             row["device_key"] = device_key(row["name"]) if row["name"] else None
             row["uuid"] = row["uuid"] or item.uuid
             row["sensor_method"] = row["sensor_method"] or item.method
+            row["tool"] = row["tool"] or log.reader
             row["is_embodied"] = not declared
             _bound(row, item.low_ratio, item.high_ratio)
             _widen(row, item.first_us, item.last_us)
@@ -64,6 +65,7 @@ def devices(draft: Draft, site_hardware: Sequence[Device], rows: Rows) -> list[t
             row = _log_device(draft, f"{log.file}:{hardware.device}:{number}", hardware.component, log.file, None)
             row.update(name=hardware.name, count=hardware.count, line=hardware.line)
             row["device_key"] = device_key(hardware.name) if hardware.name else None
+            row["tool"] = log.reader
             row["is_embodied"] = not declared and hardware.component not in metered
             rows.tables["device"].append(row)
     max_gap = {device_id: intervals.max_gap_us() for device_id, intervals in gaps.items()}
@@ -93,7 +95,7 @@ def _blank(draft: Draft, device_id: str, component: str) -> Row:
         "share": 1.0,
     }
     row.update(uuid=None, sensor_method=None, first_at=None, last_at=None, utilisation=None, is_embodied=True)
-    row.update(bill=None, serial=None, sensor_low_ratio=None, sensor_high_ratio=None)
+    row.update(bill=None, serial=None, tool=None, sensor_low_ratio=None, sensor_high_ratio=None)
     return row
 
 

@@ -82,8 +82,8 @@ COUNTER_RESET: an energy counter fell; that interval is uncovered time
 > start the meter anew after a driver is loaded or a device is reset
 DEVICE_WITHOUT_SAMPLES: a device in the log has no usable reading; its draw is in the high end only
 > see why its readings are refused in results/rejects.parquet
-SEVERAL_TOOLS: more than one log states energy that a tool computed; what they share may count twice
-> keep the log of one tool in the run's folder
+SEVERAL_TOOLS: more than one log of one tool states energy, and all count; what they share may count twice
+> keep one of them in the run's folder, where they are of the same machine
 AGED_FACTOR: the intensity is of an earlier year, its interval widened by the zone's largest change
 > update the factors, or declare the intensity
 CATALOGUE_PUE: the PUE is a factor of the region, its provider or its country, declared by nobody
@@ -134,6 +134,36 @@ SHARED_DEVICE: others use a device of the run, too; the run's part is modelled, 
 > give the run a device, an instance or a node of its own
 GPU_CHOICE_ASSUMED: nothing says for certain which of the GPUs the run used
 > set CUDA_DEVICE_ORDER=PCI_BUS_ID, or name them by UUID in CUDA_VISIBLE_DEVICES
+DIVIDED_BY_DEVICES: carbontracker 2.0.0 to 2.4.7 divides by the number of devices; powers are mended, totals refused
+> upgrade carbontracker, and keep _carbontracker.log beside _carbontracker_output.log
+EPOCHS_UNMEASURED: the tool could not measure some epochs, so that the energy is too low
+> see which in results/rejects.parquet; longer epochs, or access to the sensors
+MONOTONIC_CLOCK: the tool's times count from an unknown moment, so that the run's start and end are unknown
+> write started_at: into the run's run.yaml
+RELATIVE_TIME: the log's times count from its own start; its energy is integrated, and nobody knows of which day it is
+> write started_at: into the run's run.yaml
+NESTED_WINDOWS: measurement windows lie within others; only the outer ones count, for they hold the inner ones
+> nothing
+OVERLAPPING_WINDOWS: a window overlaps another without lying in it; it does not count, so that energy is too low
+> begin a window after the one before has ended, or within it
+WINDOWS_UNREAD: the energy of some measurement window is unknown, so that the sum is too low
+> see which in results/rejects.parquet
+REPEATED_ROWS: rows of one run and one start stand for it more than once; the last counts
+> nothing
+PROCESS_SHARE: the power is the share of one process by its processor time, and not what the machine drew
+> log the machine: powerjoular -f without -p or -a
+SCOPE_ASSUMED: the log does not say what its power is of; it is taken as that of the whole machine
+> name the column, as in gpu_power_w, cpu_power_w or total_power_w
+CLOCK_JUMPED: the times of a device's readings run back: the clock was set, or logs were joined; they are put in order
+> set clocks before a run, and keep one log a meter
+FROZEN_SENSOR: the power of a device repeats to the microwatt for minutes: its sensor stands still
+> see the log; read the device's energy counter, or another sensor
+IMPLAUSIBLE_POWER: the mean power that the energy implies is twice the rating of the devices, or next to nothing
+> check the unit of the log: W or mW, J or kWh; check its duration and the hardware
+COUNTED_ONCE: two tools measured the same component at the same time; the better one counts, the other stands beside it
+> nothing: `green explain RUN energy` shows both
+ANSWERS_DISAGREE: two measurements of the same component differ by more than a quarter
+> `green explain RUN energy` shows both; find out which is right, and remove the other
 NO_FOOTER: the log has no footer: it was cut, or its meter was killed
 > nothing: it is read up to the cut
 STILL_RUNNING: the job still ran when the table was written; its figures are too low
@@ -190,14 +220,24 @@ OUTSIDE_TEST: samples that the meter took before the timed run, to find its rang
 > nothing: they are no part of the run
 NO_HEADER: no header of the format was found
 > give the whole file, with its first lines
-NO_ENERGY_COLUMN: the table of the scheduler has no energy
-> ask sacct for ConsumedEnergyRaw
+NO_ENERGY_COLUMN: the log has no energy
+> let the tool measure it (of sacct, ask for ConsumedEnergyRaw), or take a log with power
 BAD_JOB_ID: the row does not say in full which job it is about
 > write the table with --parsable2, which cuts nothing
 NO_TIME_OF_TASK: the task does not say how long it ran
 > nothing: the other tasks count
 NO_LOAD: the task does not say how much of the processors it used
 > nothing, or let the tool sample it: tasks of less than half a second are over before it can
+UNKNOWN_VERSION: the figure may be a mean or a sum, for nobody has looked at this version of the tool yet
+> give the version that you used before, or upgrade green
+BAD_DURATION: the duration of the row is no number
+> mend the row
+OVERLAPPING_WINDOW: the window overlaps another without lying in it; their common time would count twice
+> begin a window after the one before has ended, or within it
+TOO_FEW_READINGS: no two readings of the device span a time
+> record for longer
+PART_OF_TOTAL: the column stands beside one that holds it, or beside its own parts
+> nothing: it is not counted twice
 CELL_COUNT: the line has not as many cells as the header has columns
 > remove the line, or quote the cell with the comma
 NO_POWER_COLUMN: the log has no power

@@ -125,7 +125,7 @@ def _log(shard: Shard, source: str, name: str, local: tzinfo | None, seen: dict[
         known=known,
         has_readings=any(s.samples for s in sink.all_series) or bool(sink.statements),
     )
-    return LogRead(shown, sink, reader.holds_many)
+    return LogRead(shown, sink, reader.holds_many, reader.name)
 
 
 def guess(head: bytes) -> str:

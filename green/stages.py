@@ -51,14 +51,14 @@ STAGES = {
     for stage in (
         Stage(
             "energy",
-            "1",
+            "2",
             ("samples", "run", "device", "statement", "factor"),
             ENERGY,
             ("max_gap_us", "model_rest"),
             per_shard=True,
         ),
         Stage("embodied", "2", ("run", "device", "factor"), EMBODIED, ("lifetime_h",), order="run_id, device_id"),
-        Stage("emissions", "1", ("run", "energy", "embodied", "device", "factor", "series", "instrument"), EMISSIONS),
+        Stage("emissions", "2", ("run", "energy", "embodied", "device", "factor", "series", "instrument"), EMISSIONS),
     )
 }
 COLUMNS: dict[str, Mapping[str, str]] = {

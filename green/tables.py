@@ -77,6 +77,7 @@ DEVICE = {
     "device_key": "VARCHAR",  # normalised name, the key of the catalogue
     "uuid": "VARCHAR",
     "origin": "VARCHAR",  # log | hardware | site
+    "tool": "VARCHAR",  # the reader of the log that meters or names it
     "sensor_method": "VARCHAR",  # how the meter itself says that it reads, where that is no measurement
     "sensor_low_ratio": "DOUBLE",  # ends of what its model gives, by the value; NULL: the sensor's error holds
     "sensor_high_ratio": "DOUBLE",
@@ -121,6 +122,7 @@ STATEMENT = {  # energy that somebody else measured, modelled or declared
     "run_id": "VARCHAR",
     "answer": "VARCHAR",  # unique in the run
     "origin": "VARCHAR",  # log | energy
+    "tool": "VARCHAR",  # the reader of the log that states it
     "method": "VARCHAR",  # imported | modelled | declared
     "covers": NAMES,  # of gpu, cpu, memory, rest
     "basis": "VARCHAR",  # device | host | wall | facility
@@ -195,6 +197,7 @@ ENERGY = {
     "energy_low_kwh": EXACT,
     "energy_high_kwh": EXACT,
     "covered_s": "DOUBLE",
+    "still_s": "DOUBLE",  # of it, where the power repeats to the microwatt
     "uncovered_s": "DOUBLE",
     "gaps": "BIGINT",
     "resets": "BIGINT",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from green.readers import Found, Unreadable
 from green.readers.measure import integrate, state, uncut
+from green.readers.nvidia_smi import READER as NVIDIA_SMI
 from green.readers.parse import Clock, decimal, has_zone, split_cells
 
 if TYPE_CHECKING:
@@ -248,8 +249,8 @@ class PowerCsv:
     holds_many = False
 
     def recognises(self, log: Log) -> bool:
-        """Tell by a time and a power with its unit in the header."""
-        return _layout(log) is not None
+        """Tell by a time and a power with its unit in the header; nvidia-smi's lines are its own."""
+        return _layout(log) is not None and not NVIDIA_SMI.recognises(log)
 
     def read(self, log: Log, sink: Sink) -> None:
         """Read every row."""

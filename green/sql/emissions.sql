@@ -3,7 +3,7 @@
 -- reads   run(run_id, region, site, started_at, ended_at, pue, intensity_gco2e_per_kwh, ...)
 --         energy(run_id, answer, origin, method, basis, from_at, to_at, energy_kwh, is_counted, ...)
 --         embodied(run_id, embodied_kgco2e, embodied_low_kgco2e, embodied_high_kgco2e, reason, factor_ids)
---         device(run_id, component, device_key, origin, count, share, name)
+--         device(run_id, component, device_key, origin, file, count, share, rated_power_w, name)
 --         factor(factor_id, quantity, subject, subject_key, value, low, high, valid_from, valid_to, method, note)
 --         series(zone, hour_at, intensity_gco2e_per_kwh)
 --         instrument(instrument_id, zone, site, from_at, to_at, quantity_kwh, intensity_gco2e_per_kwh, ...)
@@ -567,6 +567,8 @@ making AS (
             AND energy_low_kwh = energy_high_kwh AND energy_kwh > 0
         ) AS lacks_interval,
         bool_or(is_counted AND energy_high_kwh IS NULL) AS lacks_bound,
+        -- five minutes of an hour, and half of what was read in it
+        coalesce(bool_or(is_counted AND still_s >= 300 AND still_s >= 0.5 * covered_s), FALSE) AS stands_still,
         coalesce(sum(gaps) FILTER (WHERE is_counted), 0) AS gaps,
         coalesce(sum(resets) FILTER (WHERE is_counted), 0) AS resets,
         count(DISTINCT answer) FILTER (WHERE is_counted AND energy_kwh IS NULL) AS dark_devices,
@@ -732,6 +734,102 @@ named AS (
     GROUP BY d.factor_lists, d.kinds
 ),
 
+-- What logs say of the same components, by file and method: the answers that count, and those beside them.
+told AS (
+    SELECT
+        run_id,
+        covers,
+        file,
+        method,
+        sum(energy_kwh) AS energy_kwh,
+        bool_or(is_counted) AS is_counted
+    FROM energy
+    WHERE origin = 'log' AND energy_kwh IS NOT NULL
+    GROUP BY ALL
+),
+
+told_twice AS (
+    SELECT
+        a.run_id,
+        bool_or(a.file <> b.file) AS is_counted_once,
+        bool_or(
+            a.covers = b.covers AND abs(a.energy_kwh - b.energy_kwh) > 0.25 * greatest(a.energy_kwh, b.energy_kwh)
+        ) AS disagrees
+    FROM told AS a
+    INNER JOIN told AS b ON a.run_id = b.run_id AND list_has_any(a.covers, b.covers)
+    WHERE a.is_counted AND NOT b.is_counted
+    GROUP BY a.run_id
+),
+
+-- The power that devices are rated for, by component; where several logs name them, the longest list.
+rating AS (
+    SELECT subject_key, max(coalesce(high, value)) AS rated_w
+    FROM factor
+    WHERE quantity = 'rated_power'
+    GROUP BY ALL
+),
+
+rated_component AS (
+    SELECT run_id, component, max(devices) AS devices, max(rated_w) AS rated_w
+    FROM (
+        SELECT
+            d.run_id,
+            d.component,
+            d.file,
+            sum(d.count * d.share) AS devices,
+            CASE
+                WHEN count(coalesce(d.rated_power_high_w, d.rated_power_w, r.rated_w)) = count(*)
+                    THEN as_double(sum(exact(
+                        coalesce(d.rated_power_high_w, d.rated_power_w, r.rated_w) * d.count * d.share
+                    )))
+            END AS rated_w
+        FROM (
+            SELECT
+                *,
+                rank() OVER (
+                    PARTITION BY run_id, component
+                    ORDER BY CASE origin WHEN 'hardware' THEN 0 WHEN 'site' THEN 1 ELSE 2 END
+                ) AS rank
+            FROM device
+        ) AS d
+        LEFT JOIN rating AS r ON d.device_key = r.subject_key
+        WHERE d.rank = 1
+        GROUP BY d.run_id, d.component, d.file
+    )
+    GROUP BY ALL
+),
+
+-- Mean power that counted energy of logs implies, over the time that it covers.
+mean_power AS (
+    SELECT
+        e.run_id,
+        CASE WHEN len(e.covers) = 1 THEN e.covers[1] ELSE 'host' END AS component,
+        as_double(sum(e.energy_kwh)) * 3.6e6 AS joules,
+        any_value(o.duration_s) AS duration_s,
+        -- of a device, where readings say how long they were taken
+        as_double(sum(exact(e.covered_s))) / count(DISTINCT e.answer) AS covered_s
+    FROM energy AS e
+    INNER JOIN one AS o ON e.run_id = o.run_id
+    WHERE e.is_counted AND e.origin = 'log' AND e.energy_kwh IS NOT NULL AND o.device_hours_h IS NULL
+    GROUP BY ALL
+),
+
+-- Twice what a component is rated for is no reading, nor is a hundredth of a GPU's; where no rating is known,
+-- no host draws more than 20 kW for eight GPUs.
+odd_power AS (
+    SELECT DISTINCT p.run_id
+    FROM mean_power AS p
+    LEFT JOIN rated_component AS r ON p.run_id = r.run_id AND p.component = r.component
+    LEFT JOIN rated_component AS g ON p.run_id = g.run_id AND g.component = 'gpu'
+    WHERE p.duration_s > 0 AND CASE
+        WHEN r.rated_w > 0
+            THEN p.joules > 2 * r.rated_w * p.duration_s
+                OR p.joules < CASE p.component WHEN 'gpu' THEN 0.01 ELSE 0.001 END
+                * r.rated_w * coalesce(p.covered_s, p.duration_s)
+        ELSE p.joules > 20000 * greatest(1, coalesce(g.devices, 0) / 8.0) * p.duration_s
+    END
+),
+
 -- Grams per kWh that the result, or what the log itself reports, implies for the grid.
 implied AS (
     SELECT
@@ -866,6 +964,10 @@ SELECT
         CASE WHEN t.wue_factor_ids IS NOT NULL THEN 'CATALOGUE_WUE' END,
         CASE WHEN t.is_aged THEN 'AGED_CATALOGUE' END,
         CASE WHEN i.run_id IS NOT NULL THEN 'IMPLAUSIBLE_INTENSITY' END,
+        CASE WHEN w.run_id IS NOT NULL THEN 'IMPLAUSIBLE_POWER' END,
+        CASE WHEN t.stands_still THEN 'FROZEN_SENSOR' END,
+        CASE WHEN c.is_counted_once THEN 'COUNTED_ONCE' END,
+        CASE WHEN c.disagrees THEN 'ANSWERS_DISAGREE' END,
         -- a figure that does not follow from the energy and the factor stated beside it
         CASE
             WHEN t.intensity_gco2e_per_kwh IS NOT NULL
@@ -880,4 +982,6 @@ SELECT
 FROM total AS t
 LEFT JOIN named AS n ON t.factor_lists = n.factor_lists AND t.kinds = n.kinds
 LEFT JOIN implausible AS i ON t.run_id = i.run_id
+LEFT JOIN odd_power AS w ON t.run_id = w.run_id
+LEFT JOIN told_twice AS c ON t.run_id = c.run_id
 ORDER BY t.run_id

@@ -3,8 +3,8 @@
 -- reads   samples(run_id, device_id, sampled_at, power_w, energy_j, max_gap_us), in that order
 --         run(run_id, started_at, ended_at, duration_s, device_hours_h, hours_low_ratio, model_rest, memory_gb,
 --             busy_core_h, memory_gb_h, ...)
---         device(run_id, device_id, component, device_key, origin, file, line, count, share, ...)
---         statement(run_id, answer, origin, method, covers, basis, energy_kwh, ...)
+--         device(run_id, device_id, component, device_key, origin, tool, file, line, count, share, ...)
+--         statement(run_id, answer, origin, tool, method, covers, basis, energy_kwh, ...)
 --         factor(factor_id, quantity, subject_key, value, low, high)
 -- gives   energy(run_id, answer, from_at, to_at, energy_kwh, covered_s, uncovered_s, is_counted, ...)
 -- setting max_gap_us: the longest interval that two neighbouring samples may span, or NULL for 10 x the
@@ -16,8 +16,8 @@
 -- and counted as uncovered, and so are the head (from the run's start) and the tail (to its end). Times
 -- are whole microseconds, powers whole microwatts, sums HUGEINT: the same bits on any thread count.
 -- Samples must be sorted: it is checked in the same pass, and disorder is an error, for otherwise energy
--- would go missing silently. Of all answers to "what did this component use" the best one counts; the
--- others stay beside it.
+-- would go missing silently. Of all answers to "what did this component use" the best one counts, and of
+-- two tools that metered it at the same time one; the others stay beside it.
 WITH power AS (
     SELECT
         run_id,
@@ -99,6 +99,8 @@ power_hour AS (
         SELECT
             *,
             CASE
+                -- a reading that repeats the one before to the microwatt: a sensor that stands still
+                WHEN us BETWEEN 1 AND gap AND t0 >= hour * 3600000000 AND p = p0 THEN 'still'
                 WHEN us BETWEEN 1 AND gap AND t0 >= hour * 3600000000 THEN 'covered'
                 WHEN t0 IS NULL THEN 'start'
                 WHEN us = 0 THEN 'duplicate'
@@ -239,17 +241,25 @@ hourly AS (
         method,
         hour,
         CAST(sum(e2) AS HUGEINT) AS e2,
-        CAST(sum(covered_us) AS BIGINT) AS covered_us
+        CAST(sum(covered_us) AS BIGINT) AS covered_us,
+        CAST(sum(still_us) AS BIGINT) AS still_us
     FROM (
-        SELECT run_id, device_id, 'sampled' AS method, hour, e2, us AS covered_us
+        SELECT
+            run_id,
+            device_id,
+            'sampled' AS method,
+            hour,
+            e2,
+            us AS covered_us,
+            CASE WHEN kind = 'still' THEN us ELSE 0 END AS still_us
         FROM power_hour
-        WHERE kind = 'covered'
+        WHERE kind IN ('covered', 'still')
         UNION ALL
-        SELECT run_id, device_id, 'sampled', hour, e2, covered_us FROM power_crossing
+        SELECT run_id, device_id, 'sampled', hour, e2, covered_us, 0 FROM power_crossing
         UNION ALL
-        SELECT run_id, device_id, 'counter', hour, e2, us FROM counter_hour WHERE kind = 'covered'
+        SELECT run_id, device_id, 'counter', hour, e2, us, 0 FROM counter_hour WHERE kind = 'covered'
         UNION ALL
-        SELECT run_id, device_id, 'counter', hour, e2, covered_us FROM counter_crossing
+        SELECT run_id, device_id, 'counter', hour, e2, covered_us, 0 FROM counter_crossing
     )
     GROUP BY ALL
 ),
@@ -327,6 +337,10 @@ metered AS (
         d.component,
         d.file,
         d.line,
+        d.tool,
+        d.uuid IS NOT NULL AS has_uuid,
+        s.first_t,
+        s.last_t,
         s.method,
         d.sensor_method,  -- a meter that models power says so itself
         coalesce(b.method = s.method, b.method IS NULL AND s.method IS NULL) AS is_best,
@@ -583,10 +597,70 @@ answer AS (
     ))
 ),
 
-usable AS (
+offered AS (
     SELECT run_id, answer, rank, len(covers) > 1 AS is_total, unnest(covers) AS component
     FROM answer
     WHERE is_usable
+),
+
+-- Which tool gives an answer, from when to when, and how much it rests on: time that is covered, else energy.
+tool_of AS (
+    SELECT
+        run_id,
+        device_id || '/' || method AS answer,
+        tool,
+        method = 'counter' AS is_counter,
+        has_uuid,
+        CAST(covered_us AS HUGEINT) AS weight,
+        first_t AS from_t,
+        last_t AS to_t
+    FROM metered
+    WHERE method IS NOT NULL AND tool IS NOT NULL
+    UNION ALL
+    SELECT run_id, answer, tool, FALSE, FALSE, CAST(round(as_double(energy_kwh) * 1e6) AS HUGEINT), NULL, NULL
+    FROM statement
+    WHERE origin = 'log' AND tool IS NOT NULL AND energy_kwh < 1e18
+),
+
+-- What the best answers for a component come to, by tool; the first of them counts.
+by_tool AS (
+    SELECT
+        o.run_id,
+        o.component,
+        t.tool,
+        bool_and(t.has_uuid) AS has_uuid,
+        min(t.from_t) AS from_t,
+        max(t.to_t) AS to_t,
+        row_number() OVER (
+            PARTITION BY o.run_id, o.component
+            ORDER BY bool_or(o.is_total) DESC, bool_or(t.is_counter) DESC, sum(t.weight) DESC, t.tool ASC
+        ) AS place
+    FROM (
+        SELECT *, min(rank) OVER (PARTITION BY run_id, component) AS best
+        FROM offered
+    ) AS o
+    INNER JOIN tool_of AS t ON o.run_id = t.run_id AND o.answer = t.answer
+    WHERE o.rank = o.best
+    GROUP BY o.run_id, o.component, t.tool
+),
+
+-- Another tool beside it, at the same time: the same devices once more, but where both tell them apart by uuid.
+rival AS (
+    SELECT DISTINCT o.run_id, o.answer
+    FROM offered AS o
+    INNER JOIN tool_of AS t ON o.run_id = t.run_id AND o.answer = t.answer
+    INNER JOIN by_tool AS own ON o.run_id = own.run_id AND o.component = own.component AND t.tool = own.tool
+    INNER JOIN by_tool AS best ON o.run_id = best.run_id AND o.component = best.component AND best.place = 1
+    WHERE
+        own.place > 1
+        AND NOT (own.has_uuid AND best.has_uuid)
+        AND (coalesce(own.from_t < best.to_t, TRUE) AND coalesce(best.from_t < own.to_t, TRUE))
+),
+
+usable AS (
+    SELECT o.*
+    FROM offered AS o
+    ANTI JOIN rival AS r ON o.run_id = r.run_id AND o.answer = r.answer
 ),
 
 -- A total counts only where it is the best answer for every component that it covers ...
@@ -649,6 +723,7 @@ rows_of_answers AS (
         sampled_energy_kwh(h.e2) * coalesce(m.sensor_low_ratio, 1 - m.sensor_error) AS low,
         sampled_energy_kwh(h.e2) * coalesce(m.sensor_high_ratio, 1 + m.sensor_error) AS high,
         h.covered_us / 1e6 AS covered_s,
+        h.still_us / 1e6 AS still_s,
         0.0 AS uncovered_s,
         0 AS gaps,
         0 AS resets,
@@ -672,6 +747,7 @@ rows_of_answers AS (
         CASE WHEN covered_us > 0 THEN 0.0 END,
         CASE WHEN covered_us > 0 THEN 0.0 END,
         uncovered_energy_kwh(rated_power_w, uncovered_us / 1e6),
+        0.0,
         0.0,
         uncovered_us / 1e6,
         CASE WHEN method = 'sampled' THEN gaps ELSE 0 END,
@@ -697,6 +773,7 @@ rows_of_answers AS (
         as_double(coalesce(s.energy_high_kwh, s.energy_kwh)),
         NULL,
         NULL,
+        NULL,
         0,
         0,
         0,
@@ -720,6 +797,7 @@ rows_of_answers AS (
         device_energy_kwh(power_high_w, hours_h * high_ratio),
         NULL,
         NULL,
+        NULL,
         0,
         0,
         0,
@@ -741,6 +819,7 @@ rows_of_answers AS (
         m.value,
         m.low,
         m.high,
+        NULL,
         NULL,
         NULL,
         0,
@@ -767,6 +846,7 @@ SELECT
     exact(finite(e.low)) AS energy_low_kwh,
     exact(finite(e.high)) AS energy_high_kwh,
     e.covered_s,
+    e.still_s,
     e.uncovered_s,
     e.gaps,
     e.resets,

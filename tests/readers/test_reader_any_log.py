@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import inspect
 import re
+from dataclasses import replace
+from datetime import UTC
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
 from fake import FakeSink, write_log
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from green.readers import Unreadable, readers
+from green.readers import Log, Unreadable, readers
 from green.readers.codecarbon import READER as CODECARBON
 from green.readers.native import READER as NATIVE
 from green.readers.nvidia_smi import READER as NVIDIA_SMI
 from green.reasons import sections
 
 READERS = tuple(readers())
+SAMPLES = sorted(
+    path
+    for name in (reader.name for reader in READERS)
+    for path in (Path(__file__).parent / name).rglob("*")
+    if path.is_file() and path.name != "expected.yaml"
+)
 SMI_LOG = (
     "timestamp, uuid, power.draw [W]\n2026/01/01 00:00:00.000, GPU-1, 46.19 W\n"
     "2026/01/01 00:00:01.000, GPU-1, 46.20 W\n"
@@ -53,9 +62,9 @@ ODD = [
 any_text = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-def read_all(folder: Path, text: str) -> int:
+def read_all(folder: Path, text: str, shown: str = "a.log") -> int:
     """Return how many readers take a log; reading may end in Unreadable and nothing else."""
-    log = write_log(folder, text)
+    log = replace(write_log(folder, text), shown=shown)
     takers = [reader for reader in READERS if reader.recognises(log)]
     for reader in takers:
         try:
@@ -82,6 +91,25 @@ def test_damaged_log_is_read_or_left(tmp_path: Path, text: str, damage: list[tup
     assert read_all(tmp_path, text) <= 1
 
 
+@any_text
+@given(
+    st.sampled_from(SAMPLES),
+    st.lists(st.tuples(st.integers(0, 1500), st.integers(0, 20), st.sampled_from(ODD)), min_size=1, max_size=4),
+)
+def test_damaged_sample_is_read_or_left(tmp_path: Path, sample: Path, damage: list[tuple[int, int, str]]) -> None:
+    text = sample.read_text(encoding="utf-8")
+    for start, length, odd in damage:
+        text = text[:start] + odd + text[start + length :]
+    assert read_all(tmp_path, text, str(sample.relative_to(Path(__file__).parent))) <= 1
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: str(path.relative_to(Path(__file__).parent)))
+def test_each_sample_has_the_reader_of_its_folder_alone(sample: Path) -> None:
+    shown = str(sample.relative_to(Path(__file__).parent))
+    log = Log(str(sample), shown, sample.read_text(encoding="utf-8"), "utf-8", UTC, zone_assumed=True)
+    assert [reader.name for reader in READERS if reader.recognises(log)] in ([shown.partition("/")[0]], [])
+
+
 def test_cut_at_any_place_never_gives_more_than_the_whole(tmp_path: Path) -> None:
     whole = WHOLE[0]
     first_row = whole.index("46.19")
@@ -103,7 +131,7 @@ def test_each_whole_log_has_its_reader(tmp_path: Path) -> None:
 def test_every_reason_and_flag_is_in_the_documentation() -> None:
     root = Path(__file__).parents[2]
     page = (root / "docs" / "readers.md").read_text(encoding="utf-8")
-    code = [Path(str(inspect.getsourcefile(type(reader)))).read_text(encoding="utf-8") for reader in READERS]
+    code = [path.read_text(encoding="utf-8") for path in sorted((root / "green" / "readers").glob("*.py"))]
     names = {name for text in code for name in re.findall(r'"([A-Z]{2,}(?:_[A-Z]+)*)"', text)}
     codes = {name for name in names if any(name in section for section in sections().values())}
     assert {"CUT", "NEGATIVE", "SHIFTED_ROW", "NO_POWER_COLUMN", "NO_FOOTER"} <= codes

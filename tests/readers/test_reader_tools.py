@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +9,7 @@ import pytest
 
 from green.readers import readers
 from green.yaml import load
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "core"))
-from helper import Work
+from tests.core.helper import Work
 
 HERE = Path(__file__).parent
 FOLDERS = sorted(path.parent.name for path in HERE.glob("*/expected.yaml"))
