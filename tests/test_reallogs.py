@@ -17,6 +17,9 @@ KINDS = {
     "nvidia_smi_csv": "gpu_energy_trapezoid",
     "codecarbon_emissions_csv": "energy_last_row_per_run_id",
     "mlperf_power_log": "wall_energy_trapezoid",
+    "zeus_csv": "gpu_energy_sum",
+    "eco2ai_emission_csv": "energy_sum_rows",
+    "wandb_events_jsonl_DERIVED": "gpu0_energy_trapezoid",
 }
 
 pytestmark = pytest.mark.skipif(not SHARED, reason="GREEN_SHARED does not name a folder with reallogs/")

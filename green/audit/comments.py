@@ -173,6 +173,7 @@ COLUMNS = {
     "from_at": "start of the time that the energy was used in, UTC",
     "to_at": "end of that time, UTC",
     "covered_s": "time that readings cover, s",
+    "still_s": "of it, the time in which the power repeats to the microwatt, s",
     "uncovered_s": "time that no reading covers, s",
     "gaps": "intervals longer than the longest that is integrated",
     "resets": "times that an energy counter fell",
