@@ -57,7 +57,7 @@ class _Session:
     duration_s: Decimal | None = None  # of the epoch that is read
     region: str | None = None
     part: str = ""  # actual | predicted: what the totals that follow are of
-    energy: tuple[int, str] | None = None  # line and kWh
+    energy: tuple[int, Decimal] | None = None  # line of the first and kWh; a script may track several trainings
     co2_g: Decimal | None = None
     first: str = ""
     last: str = ""
@@ -136,9 +136,10 @@ class _Reading:
         if value is None or value < 0:
             self.sink.reject(number, "UNREADABLE_ENERGY", cell[:40], run=self.run)
         elif what == "Energy":
-            self.found.energy = (number, cell)
+            line, before = self.found.energy or (number, Decimal(0))
+            self.found.energy = (line, before + value)
         else:
-            self.found.co2_g = value
+            self.found.co2_g = value + (self.found.co2_g or 0)
 
     def powers(self, number: int, component: str, cell: str) -> None:
         """Take the average power of an epoch: a number, or one a device in brackets."""
@@ -197,8 +198,9 @@ class _Reading:
             if own.measured and own.unmeasured:
                 self.about.flags.append(UNMEASURED)
 
-    def whole(self, log: Log, line: int, energy_kwh: str) -> None:
+    def whole(self, log: Log, line: int, total: Decimal) -> None:
         """State the total of an output log, which holds carbontracker's own PUE."""
+        energy_kwh = f"{total:f}"
         if _has_standard_log(log):  # its parts count: they hold no PUE, and say the version
             self.about.facts = {**self.about.facts, "carbontracker_total_kwh": energy_kwh}
         elif max((_count(names) for names in self.found.devices.values()), default=2) > 1:

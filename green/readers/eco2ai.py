@@ -128,6 +128,7 @@ class Eco2AI:
     def read(self, log: Log, sink: Sink) -> None:
         """Read all rows, then report each id; of rows with one start the last holds the others."""
         runs: dict[str, _Run] = {}
+        unnamed: dict[tuple[str, str], str] = {}
         columns: list[str] = []
         number = 0
         for line, cells in csv_rows(log.lines()):
@@ -139,7 +140,10 @@ class Eco2AI:
                 continue
             number += 1
             row = dict(zip(columns, names, strict=False))
-            own = runs.setdefault(row.get("id") or f"row-{number}", _Run())
+            # Before rows had ids, a run was told by its project and start, and each write added a row.
+            started = (row.get("project_name", ""), row.get("start_time", ""))
+            own_id = row.get("id") or unnamed.setdefault(started, f"row-{number}")
+            own = runs.setdefault(own_id, _Run())
             fault = _fault(row)
             if len(cells) != len(columns):
                 fault = "CELL_COUNT", f"{len(cells)} cells under {len(columns)} columns"

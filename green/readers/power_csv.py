@@ -31,7 +31,7 @@ HEAD_LINES = 8
 
 _TIME = re.compile(
     r"(?:unix|epoch|elapsed|relative|run|wall)?[ _]?"
-    r"(?:time|timestamp|time[ _]stamp|datetime|date[ _]time|date|epoch|elapsed|seconds)"
+    r"(?:time|timestamp|time[ _]stamp|datetime|date[ _]time|date|epoch|elapsed|seconds|milliseconds)"
     r"(?:[ _]?(?:utc|local))?[ _]*[\[(]?(seconds|secs?|s|ms|milliseconds|us|ns)?[\])]?",
     re.IGNORECASE | re.ASCII,
 )
@@ -39,6 +39,10 @@ _POWER = re.compile(r"(.*?)[ _]*(?:([\[(])\s*|^|[ _.])(mW|mw|milliwatts?|kW|kw|u
 _WORD = re.compile(r"power|draw|consumption|load", re.IGNORECASE)  # "grad_w" is no power
 _NEVER = re.compile(
     r"limit|cap\b|capacity|max|min|peak|rated|tdp|std|dev|threshold|budget|reactive|apparent|power\.draw|per[ _]",
+    re.IGNORECASE,
+)
+_NOT_OURS = re.compile(  # what a bicycle, an oar or a motor writes beside its power
+    r"cadence|heart|gps|latitude|longitude|\blat\b|\blon\b|distance|pace\b|jump|elevation|altitude|stroke|torque|airspeed",
     re.IGNORECASE,
 )
 _TOTAL = re.compile(r"total|system|inlet|pdu|node|server|wall|sum|board|machine|host", re.IGNORECASE)
@@ -98,14 +102,15 @@ def _layout(log: Log) -> _Layout | None:
         cells = [cell.strip(' "') for cell in _cells(text, separator)]
         powers = [column for number, cell in enumerate(cells) if (column := _power(number, cell)) is not None]
         times = [number for number, cell in enumerate(cells) if _TIME.fullmatch(cell)]
-        if not powers or not times or len(cells) < 2 or _GADGET in cells:  # noqa: PLR2004 -- a time and a power
+        if any(map(_NOT_OURS.search, cells)) or not powers or not times or len(cells) < 2 or _GADGET in cells:  # noqa: PLR2004 -- a time and a power
             continue
         words = [cells[number].lower() for number in times]
         if words[:2] in (["date", "time"], ["time", "date"]):
             both = (times[words.index("date")], times[words.index("time")])
             return _Layout(separator, len(cells), both, "", tuple(powers))
         match = _TIME.fullmatch(cells[times[0]])
-        unit = (match[1] or "").lower() if match else ""
+        named = next((word for word in ("milliseconds", "seconds") if words[0].endswith(word)), "")
+        unit = (match[1] or named).lower() if match else ""
         return _Layout(separator, len(cells), (times[0],), _UNITS.get(unit, unit), tuple(powers))
     return None
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 PARTS = {"CPU Power": "cpu", "GPU Power": "gpu", "DRAM Power": "memory", "ANE Power": "rest"}
+COMBINED = "Combined Power (CPU + GPU + ANE)"
 WHOLE = "Intel energy model derived package power (CPUs+GT+SA)"  # cores, graphics and system agent in one
 HEAD_LINES = 64
 SLACK_US = 2_000_000  # headers are cut to whole seconds
@@ -63,9 +64,9 @@ class _Reading:
             self.sample(number, sample[1], sample[2])
             return
         power = _POWER.fullmatch(text)
-        if power is None or (power[1] != WHOLE and power[1] not in PARTS) or self.elapsed_ms is None:
+        if power is None or power[1] not in (WHOLE, COMBINED, *PARTS) or self.elapsed_ms is None:
             return
-        component = "package" if power[1] == WHOLE else PARTS[power[1]]
+        component = PARTS.get(power[1]) or ("package" if power[1] == WHOLE else "combined")
         if component in self.seen:
             return
         watts = decimal(power[2])
@@ -97,10 +98,15 @@ class _Reading:
         if not self.joules:
             self.sink.reject(None, "NO_POWER_COLUMN", "record with --samplers cpu_power,gpu_power", run=self.run)
         whole = "package" in self.joules
+        if self.read_ms.get("cpu", 0) >= self.read_ms.get("combined", 0):
+            self.joules.pop("combined", None)  # its parts stand beside it
+        else:
+            for component in PARTS.values():
+                self.joules.pop(component, None)
         for component, joules in sorted(self.joules.items()):
             if whole and component in ("cpu", "gpu"):
                 continue  # the package holds both
-            covers = ["gpu", "cpu"] if component == "package" else [component]
+            covers = {"package": ["gpu", "cpu"], "combined": ["gpu", "cpu", "rest"]}.get(component, [component])
             self.sink.statement(self.run, covers, kwh(joules), line=1)
             if self.read_ms[component] < self.total_ms:
                 self.about.flags.append("GAPS")
