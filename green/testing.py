@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from green import ingest, stages
 from green.config import Config
 from green.index import scan
-from green.readers import HEAD_BYTES, Log, Unreadable, readers
+from green.readers import HEAD_BYTES, Log, Unreadable, is_general, readers
 from green.sink import FileSink, SampleFile
 from green.source import UTF16, guess
 
@@ -51,7 +51,7 @@ class _Row:
 def conformance(reader: Reader, folder: Path, *, mutations: int = MUTATIONS, seed: int = 0) -> list[str]:
     """Read every log of a folder as the pipeline does, and damaged copies of each; return what is wrong."""
     installed = readers()
-    among = [one for one in installed if one.name != reader.name] + [reader]
+    among = sorted([*(one for one in installed if one.name != reader.name), reader], key=is_general)
     wrong = _compared(reader, folder, among)
     for path in sorted(folder.iterdir()):
         if path.name == EXPECTED or not path.is_file():
@@ -134,7 +134,8 @@ def _compared(reader: Reader, folder: Path, among: Sequence[Reader]) -> list[str
     expected, reasons = _expected(folder)
     found, refused, read_as = _found(folder, among)
     for name in sorted(expected):
-        takers = [one.name for one in among if one.recognises(opened(folder / name, name))]
+        every = [one for one in among if one.recognises(opened(folder / name, name))]
+        takers = [one.name for one in [one for one in every if not is_general(one)] or every]
         wanted = [] if expected[name] is None else [reader.name]
         if takers != wanted:
             wrong.append(f"{name}: recognised by {takers or 'nobody'}, expected {wanted or 'nobody'}")

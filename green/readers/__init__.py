@@ -145,11 +145,16 @@ class Reader(Protocol):
 
 
 def readers() -> list[Reader]:
-    """Load every reader that is installed, in the order of their names."""
+    """Load every reader that is installed: those of one tool's format by name, then those of any tool's."""
     found = sorted(entry_points(group="green.readers"), key=lambda point: point.name)
-    return [point.load() for point in found]
+    return sorted((point.load() for point in found), key=is_general)
+
+
+def is_general(reader: Reader) -> bool:
+    """Tell whether a reader takes a form that many tools write, so that a reader of one of them goes before it."""
+    return bool(getattr(reader, "is_general", False))
 
 
 def recognise(log: Log, among: Sequence[Reader]) -> Reader | None:
-    """Return the one reader that recognises a log; None where none does."""
+    """Return the first reader that recognises a log, of the order of `readers`; None where none does."""
     return next((reader for reader in among if reader.recognises(log)), None)

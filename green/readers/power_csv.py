@@ -252,6 +252,7 @@ class PowerCsv:
     name = "power_csv"
     title = "CSV whose header names power with its unit (plugs, PDUs, boards)"
     holds_many = False
+    is_general = True  # any tool may write it: a reader of one tool goes first
 
     def recognises(self, log: Log) -> bool:
         """Tell by a time and a power with its unit in the header; nvidia-smi's lines are its own."""
