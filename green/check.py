@@ -16,11 +16,14 @@ from green.policy.recall import judge_again
 from green.policy.written import recorded
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     import duckdb
 
+    from green.policy.judge import Verdict
     from green.policy.load import Loaded, PolicySet
+    from green.whatif import Rates
 
 SILENT = ("pass", "not_applicable")
 
@@ -53,16 +56,18 @@ def check(  # noqa: PLR0913 -- what a check depends on, each by name
     commit: bool = True,
     actor: str | None = None,
     memory: Path | None = None,
+    rates: Rates | None = None,
 ) -> Checked:
     """Judge the runs of a store; with `commit`, record the check in its ledger.
 
-    With a file as `memory`, lines of passes are taken from the last check (green.policy.recall).
+    With a file as `memory`, lines of passes are taken from the last check (green.policy.recall). With `rates`, findings
+    say what would make them pass.
     """
     if not commit:
         with store.reader(published) as con:
             facts(con)
             judgement = judge(con, policies, as_of=as_of, no_history=no_history)
-            return Checked(located(con, policies, judgement), None)
+            return Checked(advised(con, policies, located(con, policies, judgement), rates), None)
     if not published.exists():
         store.reader(published)  # says so: nothing was measured here
     found: list[Judgement] = []
@@ -75,7 +80,7 @@ def check(  # noqa: PLR0913 -- what a check depends on, each by name
             judgement = judge(con, policies, as_of=as_of, no_history=no_history)
         else:
             judgement = judge_again(con, policies, as_of=as_of, memory=memory, apart=before)
-        found.append(located(con, policies, judgement))
+        found.append(advised(con, policies, located(con, policies, judgement), rates))
         audit.propose(con, _events(con, policies, found[0], before, no_history=no_history))
 
     receipt = audit.commit(store.Paths(published), fill, actor=actor)
@@ -84,7 +89,23 @@ def check(  # noqa: PLR0913 -- what a check depends on, each by name
 
 def located(con: duckdb.DuckDBPyConnection, policies: PolicySet, judgement: Judgement) -> Judgement:
     """Let each finding about a run point at the line that holds its number; no digest depends on a place."""
-    moved = placed(con, policies, judgement.verdicts)
+    return _with(judgement, placed(con, policies, judgement.verdicts))
+
+
+def advised(
+    con: duckdb.DuckDBPyConnection, policies: PolicySet, judgement: Judgement, rates: Rates | None
+) -> Judgement:
+    """Let each finding say what would make it pass; where nothing fails, nothing is loaded or computed."""
+    if rates is None or not (judgement.summary["fail"] or judgement.summary["at_risk"]):
+        return judgement
+    from green.mends import mends  # noqa: PLC0415 -- most checks need none
+
+    told = mends(con, policies, judgement, rates)
+    return _with(judgement, {one: one._replace(would_pass=found) for one, found in told.items()})
+
+
+def _with(judgement: Judgement, moved: Mapping[Verdict, Verdict]) -> Judgement:
+    """Put some verdicts in the place of others, their lines likewise."""
     if not moved:
         return judgement
     lines = {recorded(old): recorded(new) for old, new in moved.items()}
@@ -162,7 +183,8 @@ def _verdict(record: dict[str, Any]) -> str:
 
     That would make every verdict new at each check; it stands in the event of the check.
     """
-    body = {key: repr(value) if isinstance(value, float) else value for key, value in record.items()}
+    known = {key: value for key, value in record.items() if key != "would_pass"}
+    body = {key: repr(value) if isinstance(value, float) else value for key, value in known.items()}
     where = record["where"]
     return ledger.canonical({**body, "where": {"file": where["file"], "line": where["line"]}})
 

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 from green.audit import store as audit
 from green.check import facts
 from green.explain.policy import explain_policy
+from green.mends import cases_of, of_cases
 from green.policy.facts import create, select
-from green.policy.judge import Judgement, Verdict, exit_code, judge
+from green.policy.judge import Judgement, Verdict, exit_code, judge, moment_of
 from green.policy.metrics import CATALOGUE
 from green.policy.model import BudgetPolicy, RequirePolicy
 from green.tables import quote
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from green.policy.load import Loaded, PolicySet
-    from green.whatif import Change
+    from green.whatif import Change, Rates
 
 Row = dict[str, Any]
 MEASURED = ("coverage.energy", "quality.tier")  # what only a run that was metered can have
@@ -53,6 +54,7 @@ def foresee(
     con: duckdb.DuckDBPyConnection,
     plans: Sequence[Change],
     policies: PolicySet,
+    rates: Rates,
     *,
     as_of: str,
     store: Path | None,
@@ -60,42 +62,46 @@ def foresee(
     """Judge the plans that `priced` holds; `store` is None where no history is wanted."""
     ids = sorted(one.copy_id for one in plans)
     of_runs, budgets, apart = _parted(policies)
-    notes = []
     no_history = store is None or not store.exists()
-    if no_history:
-        notes.append(
-            f"{'' if store is None else f'no store at {store.name}: '}budgets are unknown without the history of"
-            " earlier runs"
-        )
+    notes = _missing(store) if no_history else []
+    alone = _alone(con, ids)
     with TemporaryDirectory(prefix="green-plan-") as temp, _history(None if no_history else store) as history:
         _add(con, history, ids, Path(temp))
         notes += _replaced(history)
-        with_plans = judge(history, budgets, as_of=as_of, no_history=no_history)
-        resolved = with_plans.as_of or "latest"
+        held = judge(history, budgets, as_of=as_of, no_history=no_history)
+        resolved = held.as_of or "latest"
         summed = _summed(history, budgets, ids, resolved)
+        judged = judge(alone, of_runs, as_of=resolved, no_history=True)
+        verdicts = [one for one in judged.verdicts if one.subject in ids and one.policy in _ids(of_runs)]
+        groups = {(policy, subject) for policy, subject in summed}
+        told = [
+            one
+            for one in held.verdicts
+            if one.policy in _ids(budgets) and ((one.policy, one.subject) in groups or one.subject in ids or no_history)
+        ]
+        moment = moment_of(history, resolved, no_history=no_history)
+        cases = cases_of(history, [*verdicts, *told], policies, moment)
+        mends = of_cases(history, con, cases, rates, moment) if cases else {}
         history.execute("DELETE FROM fact WHERE run_id IN (SELECT unnest($ids))", {"ids": ids})
         without = judge(history, budgets, as_of=resolved, no_history=no_history)
         calibration = [] if no_history else _calibration(history, con)
-    alone = _alone(con, ids)
-    judged = judge(alone, of_runs, as_of=resolved, no_history=True)
-    kept = [one for one in judged.verdicts if one.subject in ids and one.policy in _ids(of_runs)]
-    held = {(policy, subject) for policy, subject, _ in summed}
-    told = [
-        one
-        for one in with_plans.verdicts
-        if one.policy in _ids(budgets) and ((one.policy, one.subject) in held or one.subject in ids or no_history)
-    ]
-    verdicts = tuple(sorted([*kept, *told], key=lambda one: (one.policy, one.subject)))
+    every = [one._replace(would_pass=mends.get(one, ())) for one in (*verdicts, *told)]
+    every.sort(key=lambda one: (one.policy, one.subject))
     return Foreseen(
-        with_plans.as_of,
-        with_plans.digest,
-        exit_code(replace(judged, verdicts=verdicts)),
-        verdicts,
+        held.as_of,
+        held.digest,
+        exit_code(replace(judged, verdicts=tuple(every))),
+        tuple(every),
         [_left(one, without, summed, budgets[one.policy]) for one in told],
         apart,
         calibration,
         notes,
     )
+
+
+def _missing(store: Path | None) -> list[str]:
+    where = "" if store is None else f"no store at {store.name}: "
+    return [f"{where}budgets are unknown without the history of earlier runs"]
 
 
 def _ids(policies: PolicySet) -> set[str]:
@@ -159,8 +165,8 @@ def _replaced(history: duckdb.DuckDBPyConnection) -> list[str]:
 
 def _summed(
     history: duckdb.DuckDBPyConnection, budgets: PolicySet, ids: list[str], as_of: str
-) -> list[tuple[str, str, Decimal | None]]:
-    """Return (policy, subject, what the plans add to it) of each group of a budget that holds a plan."""
+) -> dict[tuple[str, str], Decimal | None]:
+    """Return what the plans add to each (policy, group) of a budget that holds one; None is unknown."""
     found: dict[tuple[str, str], Decimal | None] = {}
     for loaded in budgets.policies:
         for row in explain_policy(history, budgets, loaded.policy.id, as_of=as_of)["runs"]:
@@ -168,14 +174,14 @@ def _summed(
                 key, value = (loaded.policy.id, row["subject"]), row["value"]
                 before = found.get(key, Decimal(0))
                 found[key] = None if value is None or before is None else before + Decimal(repr(value))
-    return [(*key, value) for key, value in found.items()]
+    return found
 
 
-def _left(verdict: Verdict, without: Judgement, summed: list[tuple[str, str, Decimal | None]], loaded: Loaded) -> Row:
+def _left(verdict: Verdict, without: Judgement, summed: dict[tuple[str, str], Decimal | None], loaded: Loaded) -> Row:
     """Return a budget as a plan leaves it: limit, used until now, the plans, left; None is unknown."""
     key = (verdict.policy, verdict.subject)
     before = next((one for one in without.verdicts if (one.policy, one.subject) == key), None)
-    added = next((value for *group, value in summed if tuple(group) == key), None)
+    added = summed.get(key)
     unit = verdict.unit or "1"
     metric = CATALOGUE[str(verdict.metric)]
     is_known = verdict.verdict != "unknown" and verdict.value is not None

@@ -114,6 +114,8 @@ def _check(_: str) -> None:
     from green.output import junit, markdown, sarif  # noqa: PLC0415 -- likewise
     from green.output.finding import frame  # noqa: PLC0415 -- likewise
     from green.policy.load import load  # noqa: PLC0415 -- likewise
+    from green.stages import FACTORS  # noqa: PLC0415 -- likewise
+    from green.whatif import MEMORY, Rates  # noqa: PLC0415 -- likewise
 
     needs = handover.needs()
     policies = load(Path(needs.policies), shown="policies")
@@ -123,6 +125,7 @@ def _check(_: str) -> None:
         as_of=handover.planned_as_of(),
         actor=needs.actor,
         memory=RESULTS / "cache" / "verdicts.parquet",
+        rates=Rates(needs.settings, needs.factors, needs.series, RESULTS / FACTORS, RESULTS / MEMORY, keeps=True),
     )
     write_parts(RESULTS / "verdicts.json", as_json.parts(checked.judgement))
     write_text(RESULTS / "verdicts.md", markdown.render(checked.judgement))

@@ -45,7 +45,12 @@ RANKED = {
     "energy_kwh": "energy_ratio",
 }
 MOST_NAMED = 6
-_US = 1_000_000
+_MOVED = """
+UPDATE base_run SET
+    started_at = make_timestamptz($start),
+    ended_at = make_timestamptz($start + CAST(round(duration_s * 1000000) AS BIGINT))
+WHERE run_id = $run
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +84,9 @@ def plan(
         con.execute(f"CREATE TEMP VIEW priced AS {whatif.priced()}")
         found = {row["run_id"]: row for row in rows(con, "SELECT * FROM priced")}
         store = None if no_history else Path(config.store)
-        own = [copy.change for copy in copies if not copy.kind]
-        seen = foresee(con, own, policies, as_of=as_of, store=store)
         names = _unknown_names(con, copies)
+        own = [copy.change for copy in copies if not copy.kind]
+        seen = foresee(con, own, policies, rates, as_of=as_of, store=store)
     plans = [_plan(run, [one for one in copies if one.change.run_id == run["run_id"]], found, gathered) for run in read]
     return {
         "exit_code": seen.exit_code,
@@ -110,7 +115,8 @@ def _ingested(con: duckdb.DuckDBPyConnection, config: Config, gathered: Gathered
     scanned = index.scan(gathered.folder, fingerprint="content")
     ingest.ingest(own, scanned.sources, settings="plan", out=out, cache=temp / "cache")
     for name in BASE:
-        stages.bind(con, name, [out / f"{name}.parquet"], f"base_{name}")
+        stages.bind(con, name, [out / f"{name}.parquet"], f"read_{name}")
+        con.execute(f"CREATE TEMP TABLE base_{name} AS FROM read_{name}")
     found = rows(
         con,
         "SELECT r.*, coalesce(d.hardware, []) AS hardware FROM base_run AS r LEFT JOIN (SELECT run_id,"
@@ -128,8 +134,10 @@ def _copies(con: duckdb.DuckDBPyConnection, run: Row, wish: Wish) -> list[Copy]:
     """Return the plan and its what-ifs; one that changes nothing is the plan itself."""
     run_id = run["run_id"]
     best = best_start(con, run, wish.start) if isinstance(wish.start, Window) else None
-    start = best[0] if best else wish.start if isinstance(wish.start, int) else None
-    base = Change(run_id, run_id, started_us=start)
+    start_us = best[0] if best else wish.start
+    if isinstance(start_us, int):
+        con.execute(_MOVED, {"run": run_id, "start": start_us})
+    base = Change(run_id, run_id)
     kinds = [Copy(base)]
     if best:
         kinds.append(Copy(base._replace(started_us=best[1]), "start", iso(best[1])))

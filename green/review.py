@@ -27,6 +27,7 @@ from green.place import Places, keys_of_metric
 from green.policy.judge import VERDICTS
 from green.policy.load import load
 from green.policy.model import BudgetPolicy
+from green.whatif import rates_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from green.config import Config
     from green.policy.judge import Judgement
     from green.policy.load import Loaded, PolicySet
+    from green.whatif import Rates
 
 SHARD = "all"
 STORES = (".duckdb", ".db")
@@ -69,7 +71,13 @@ def review(  # noqa: PLR0913 -- what a review depends on, each by name
         else:
             head = made.history
             judgement = check(
-                head, policies, as_of=as_of, no_history=no_history, commit=commit, actor=config.audit.actor
+                head,
+                policies,
+                as_of=as_of,
+                no_history=no_history,
+                commit=commit,
+                actor=config.audit.actor,
+                rates=rates_of(config),
             ).judgement
         comparison = None if against is None else made.against(against, judgement, head, folder)
         return judgement, comparison, made.notes
@@ -91,7 +99,7 @@ class Review:
     def head(self, logs: Path, as_of: str) -> tuple[Judgement, Path]:
         """Judge the logs as they are now; return the judgement and the store that it was made from."""
         published = self._assess(logs, self.temp / "head", allow_empty=self.config.allow_empty)
-        return self._judge(published, as_of), published
+        return self._judge(published, as_of, rates_of(self.config)), published
 
     def against(self, base: str, judgement: Judgement, head: Path, logs: Path) -> Comparison:
         """Compare a judgement of the store `head` with a base: a `verdicts.json`, a store, or a git ref."""
@@ -115,8 +123,9 @@ class Review:
         kept = tuple(one for one in comparison.changes if one.state != RESOLVED or one.key[0] in known)
         return self._traced(replace(comparison, changes=kept), head, published, as_of)
 
-    def _judge(self, published: Path, as_of: str) -> Judgement:
-        return check(published, self.policies, as_of=as_of, no_history=self.no_history, commit=False).judgement
+    def _judge(self, published: Path, as_of: str, rates: Rates | None = None) -> Judgement:
+        no_history = self.no_history
+        return check(published, self.policies, as_of=as_of, no_history=no_history, commit=False, rates=rates).judgement
 
     def _assess(self, logs: Path, work: Path, *, allow_empty: bool) -> Path:
         """Run the stages over a folder of logs, and record their facts in a copy of the store.

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from green.config import Config
 
+MEMORY = Path("cache", "mends.json")  # below results
 BASE = {"run": RUN, "device": DEVICE, "statement": STATEMENT, "units": UNITS}
 _CHANGE = (
     "copy_id VARCHAR, run_id VARCHAR, region VARCHAR, device VARCHAR, device_key VARCHAR, duration_s DOUBLE,"
@@ -30,12 +31,17 @@ _CHANGE = (
 
 @dataclass(frozen=True)
 class Rates:
-    """What prices depend on beside the runs: factor tables, hourly series, settings of the stages."""
+    """What prices depend on beside the runs: factor tables, hourly series, settings of the stages.
+
+    `cache` is where read tables lie, `memory` where the mends of findings do; only the pipeline writes that (`keeps`).
+    """
 
     settings: dict[str, dict[str, Any]]
     factors: Sequence[str] = ()
     series: Sequence[str] = ()
     cache: Path | None = field(default=None, compare=False)
+    memory: Path | None = field(default=None, compare=False)
+    keeps: bool = False
 
 
 class Change(NamedTuple):
@@ -49,9 +55,14 @@ class Change(NamedTuple):
     started_us: int | None = None
 
 
-def rates_of(config: Config) -> Rates:
-    """Return what the configuration says of prices."""
-    return Rates(stages.settings_of(config), config.factors, config.emissions.series)
+def rates_of(config: Config, results: Path | None = None) -> Rates:
+    """Return what the configuration says of prices; what a pipeline left in `results` is made use of."""
+    cache = None if results is None else results / stages.FACTORS
+    memory = None if results is None else results / MEMORY
+    is_there = cache is not None and cache.is_dir()
+    return Rates(
+        stages.settings_of(config), config.factors, config.emissions.series, cache if is_there else None, memory
+    )
 
 
 def connect(rates: Rates) -> duckdb.DuckDBPyConnection:

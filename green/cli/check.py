@@ -13,6 +13,7 @@ from green import pipeline
 from green.cli import Common, app
 from green.cli.runner import configured, say, show
 from green.errors import UsageError
+from green.handover import RESULTS
 
 if TYPE_CHECKING:
     from green.compare import Comparison
@@ -109,9 +110,16 @@ def conclude(  # noqa: PLR0913 -- one argument an option
     comparison = None
     if against is None and logs is None:
         from green.check import check as judged  # noqa: PLC0415 -- likewise
+        from green.whatif import rates_of  # noqa: PLC0415 -- likewise
 
         judgement = judged(
-            Path(config.store), policies, as_of=moment, no_history=no_history, commit=commit, actor=config.audit.actor
+            Path(config.store),
+            policies,
+            as_of=moment,
+            no_history=no_history,
+            commit=commit,
+            actor=config.audit.actor,
+            rates=rates_of(config, RESULTS),
         ).judgement
     else:
         from green.review import review  # noqa: PLC0415 -- only a review runs the stages

@@ -42,6 +42,23 @@ def counted(summary: dict[str, int]) -> str:
     return ", ".join(f"{number} {name}" for name, number in summary.items() if number) or "no verdict"
 
 
+def would(found: Sequence[dict[str, Any]], subject: str) -> str:
+    """Say what would make a finding pass: hours, regions, devices; of a budget for each of its plans."""
+    said: dict[str, list[str]] = {}
+    for run_id in dict.fromkeys(one["run_id"] for one in found):
+        parts = said.setdefault(run_id, [])
+        for change, word in (("hours", "in at most"), ("region", "in"), ("device", "on")):
+            names = [_measured(one) for one in found if one["run_id"] == run_id and one["change"] == change]
+            parts += [f"{word} {' or '.join(names)}"] if names else []
+    return "; ".join(
+        f"{'' if run_id == subject else f'{run_id} '}{', or '.join(parts)}" for run_id, parts in said.items()
+    )
+
+
+def _measured(mend: dict[str, Any]) -> str:
+    return str(mend["value"]) if mend["unit"] is None else f"{mend['value']:g} {mend['unit']}"
+
+
 def collapsed(rejected: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Put neighbouring rejects of one file, reason and detail into one row, from its first line on."""
     rows: list[dict[str, Any]] = []

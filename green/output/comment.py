@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from green.compare import BETTER, NEW, RESOLVED, UNCHANGED, WORSE, Comparison
 from green.output import counted
 from green.output.finding import BREAKS, ERROR, Finding, change_words, findings, moved
-from green.output.markdown import MARK, escape, fitted, within
+from green.output.markdown import MARK, escape, fitted, mended, within
 from green.policy.model import BudgetPolicy
 from green.symbols import EXACT
 from green.units import format_quantity
@@ -74,7 +74,7 @@ def _row(one: Finding, frame: Frame) -> str:
         escape(verdict.subject) + (f"<br>{place}" if place else ""),
         escape(verdict.message.removeprefix(f"{verdict.verdict}: "), 600),
         "<br>".join(filter(None, since)),
-        escape(verdict.mend, 600),
+        mended(verdict),
     )
     return f"| {' | '.join(cells)} |"
 

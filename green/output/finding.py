@@ -147,7 +147,8 @@ def verdict_of(record: Record) -> Verdict:
     """Make a verdict of its record."""
     known = {name: record.get(name) for name in Verdict._fields} | {"mend": record.get("mend") or ""}
     place = record.get("where") or {}
-    return Verdict(**known | {"where_file": place.get("file"), "where_line": place.get("line"), "on_unknown": "fail"})
+    own = {"where_file": place.get("file"), "where_line": place.get("line"), "on_unknown": "fail", "would_pass": ()}
+    return Verdict(**known | own)
 
 
 def said(verdict: Verdict, subject: str = "") -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from green.output import WORST_FIRST, charts, sections
+from green.output import WORST_FIRST, charts, sections, would
 from green.output.markup import badge, drawing, figure, fold, interval, known, name, safe, section, shown, table
 from green.output.page import Figure
 from green.reasons import reason
@@ -133,6 +133,8 @@ def _card(one: Row) -> str:
         lines.append(("Why", f"{safe(reason(one['reason']).meaning)} <code>{safe(one['reason'])}</code>"))
     if one["mend"]:
         lines.append(("Mend", safe(one["mend"])))
+    if words := would(one.get("would_pass") or (), one["subject"]):
+        lines.append(("Would pass", safe(words)))
     lines.append(("Where", f"<code>{place}{line}</code>"))
     listed = "".join(f"<dt>{name}</dt><dd>{text}</dd>" for name, text in lines)
     return (

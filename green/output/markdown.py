@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from green.output import counted, plain, worst_first
+from green.output import counted, plain, worst_first, would
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,9 +56,15 @@ def _row(verdict: Verdict) -> str:
         f"{escape(verdict.policy, 64)} {escape(verdict.title)}",
         escape(verdict.subject),
         escape(verdict.message, 600),
-        escape(verdict.mend, 600),
+        mended(verdict),
     )
     return f"| {' | '.join(cells)} |"
+
+
+def mended(verdict: Verdict) -> str:
+    """Write what mends a finding: the policy's advice, and what would make it pass."""
+    words = would([one._asdict() for one in verdict.would_pass], verdict.subject)
+    return "<br>".join(filter(None, (escape(verdict.mend, 600), f"Would pass {escape(words, 600)}" if words else "")))
 
 
 def _idle(judgement: Judgement) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from green.output import WORST_FIRST, plain
+from green.output import WORST_FIRST, plain, would
 from green.output.text import table
 from green.policy.metrics import METRICS
 from green.units import format_quantity
@@ -32,8 +32,9 @@ def render(found: Row, *, is_terminal: bool | None = None) -> str:
     parts = [part for one in found["plans"] for part in _plan(one, is_terminal)]
     if found["verdicts"]:
         verdicts = sorted(found["verdicts"], key=lambda one: WORST_FIRST.index(one["verdict"]))
-        rows = [[one["verdict"], one["policy"], one["subject"], one["message"]] for one in verdicts]
-        parts.append(table(["verdict", "policy", "subject", "what it would say"], rows, is_terminal=is_terminal))
+        rows = [[one["verdict"], one["policy"], one["subject"], one["message"], _would(one)] for one in verdicts]
+        columns = ["verdict", "policy", "subject", "what it would say", "would pass"]
+        parts.append(table(columns, rows, is_terminal=is_terminal))
     if found["budgets"]:
         columns = ["budget", "group", "limit", "used", "this", "left"]
         parts.append(table(columns, [_budget(one) for one in found["budgets"]], is_terminal=is_terminal))
@@ -41,6 +42,10 @@ def render(found: Row, *, is_terminal: bool | None = None) -> str:
     if found["not_judged"]:
         parts.append(f"not judged, for they ask for a measurement: {', '.join(map(plain, found['not_judged']))}\n")
     return "\n".join(parts)
+
+
+def _would(one: Row) -> str:
+    return would(one.get("would_pass") or (), one["subject"])
 
 
 def _plan(one: Row, is_terminal: bool | None) -> Iterator[str]:  # noqa: FBT001 -- as `table` has it

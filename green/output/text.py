@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from green.compare import RESOLVED
-from green.output import WORST_FIRST, collapsed, counted, plain
+from green.output import WORST_FIRST, collapsed, counted, plain, would
 from green.output.json import record_of
 from green.units import format_quantity
 
@@ -114,7 +114,12 @@ def _lines(verdict: dict[str, Any]) -> list[str]:
     file, line = verdict["where"]["file"], verdict["where"]["line"]
     place = plain((file or "no file") + ("" if line is None else f":{line}"))
     shown = [head, f"           {plain(verdict['title'])} ({verdict['enforcement']}, {place})"]
-    return [*shown, f"           mend: {plain(verdict['mend'])}"] if verdict["mend"] else shown
+    shown += [f"           mend: {plain(verdict['mend'])}"] if verdict["mend"] else []
+    return [*shown, f"           would pass {plain(words)}"] if (words := _would(verdict)) else shown
+
+
+def _would(verdict: dict[str, Any]) -> str:
+    return would(verdict.get("would_pass") or (), verdict["subject"])
 
 
 def _coloured(verdicts: Sequence[dict[str, Any]], foot: Sequence[str], width: int | None) -> str:
@@ -124,6 +129,8 @@ def _coloured(verdicts: Sequence[dict[str, Any]], foot: Sequence[str], width: in
         found += plain(verdict["message"])
         if verdict["verdict"] != "pass" and verdict["mend"]:
             found += f"\nmend: {plain(verdict['mend'])}"
+        if words := _would(verdict):
+            found += f"\nwould pass {plain(words)}"
         rows.append([verdict["verdict"], plain(verdict["policy"]), plain(verdict["subject"]), found])
     columns = ["verdict", "policy", "subject", "what was found"]
     return _drawn(columns, rows, width) + "".join(f"{line}\n" for line in foot)

@@ -31,6 +31,15 @@ def budget(policy: BudgetPolicy, loaded: Loaded, moment: Moment) -> str:
     return f"{_counted(policy, moment)}{_grouped(policy)}{_answer(loaded, moment)}"
 
 
+def plans(sql: str) -> str:
+    """Return the SQL of the plans that a budget sums, by the first half of the SQL that judges it."""
+    head, _, _ = sql.partition(",\ngrouped AS (")
+    return (
+        f"{head} SELECT subject, run_id, value_exact AS value, high_exact AS high FROM placed"
+        " WHERE is_planned AND problem IS NULL ORDER BY subject, value_exact DESC, run_id"
+    )
+
+
 def _subject(policy: BudgetPolicy) -> str:
     parts = [f"'{name}=' || coalesce({_ESCAPED.format(name)}, '{UNATTRIBUTED}')" for name in policy.group_by]
     return " || ',' || ".join(parts) if parts else "'*'"

@@ -27,6 +27,18 @@ class Finding(NamedTuple):  # made by the ten thousand: three times faster than 
     planned: Number | None = None  # of a budget: the part of its value that is planned, once and not as a pace
 
 
+class Mend(NamedTuple):
+    """A change to a run under which a finding would pass: it was priced and judged, so that it is no guess."""
+
+    change: str  # hours, region or device
+    value: str | float
+    unit: str | None  # of a number
+    run_id: str
+    verdict: str  # what the policy would say then: pass or warn
+    result: float  # the figure then, in the unit of the policy
+    high: float | None
+
+
 @dataclass(frozen=True, slots=True)
 class Moment:
     """When a judgement is made, in microseconds since 1970 (UTC); None where no fact has a time."""

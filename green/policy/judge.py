@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from duckdb import DuckDBPyConnection
 
+    from green.policy.finding import Mend
     from green.policy.waive import Cover
 
 # The order of a roll-up: the worst first.
@@ -58,6 +59,7 @@ class Verdict(NamedTuple):
     where_line: int | None
     on_unknown: str  # not part of the record: it decides the exit code
     waiver: str | None = None
+    would_pass: tuple[Mend, ...] = ()  # beside the verdict, like its place: no digest depends on it
 
     def record(self) -> dict[str, Any]:
         """Return the verdict as a JSON object with the keys of the contract, in their order."""
@@ -78,6 +80,7 @@ class Verdict(NamedTuple):
             "mend": self.mend,
             "waiver": self.waiver,
             "where": {"file": self.where_file, "line": self.where_line},
+            **({"would_pass": [one._asdict() for one in self.would_pass]} if self.would_pass else {}),
         }
 
 

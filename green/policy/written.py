@@ -6,6 +6,7 @@ holds the text to `json.dumps`.
 
 from __future__ import annotations
 
+from json import dumps
 from json.encoder import encode_basestring_ascii as escaped
 from math import isfinite
 from typing import TYPE_CHECKING
@@ -27,12 +28,19 @@ def recorded(verdict: Verdict) -> str:
         f'"limit":{_number(verdict.limit)},"unit":{_maybe(verdict.unit, escaped)},'
         f'"reason":{_maybe(verdict.reason, escaped)},"message":{escaped(verdict.message)},'
         f'"mend":{escaped(verdict.mend)},"waiver":{_maybe(verdict.waiver, escaped)},'
-        f'"where":{{"file":{_maybe(verdict.where_file, escaped)},"line":{line}}}}}'
+        f'"where":{{"file":{_maybe(verdict.where_file, escaped)},"line":{line}}}{_mends(verdict)}}}'
     )
 
 
+def _mends(verdict: Verdict) -> str:
+    """Write what would make a finding pass; few verdicts have any."""
+    if not verdict.would_pass:
+        return ""
+    return f',"would_pass":{dumps([one._asdict() for one in verdict.would_pass], separators=(",", ":"))}'
+
+
 def signed(line: str) -> str:
-    """Return what a digest signs of a recorded verdict: all but its place, as the working directory sees it."""
+    """Return what a digest signs of a recorded verdict: all but its place and what would mend it."""
     return line[: line.rindex(',"where":{')]
 
 
