@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from green.audit import store as audit
 from green.check import facts
+from green.errors import StoreError, Where
 from green.explain.policy import explain_policy
 from green.mends import cases_of, of_cases
 from green.policy.facts import create, select
@@ -218,18 +219,25 @@ def _alone(con: duckdb.DuckDBPyConnection, ids: list[str]) -> duckdb.DuckDBPyCon
 
 def _calibration(history: duckdb.DuckDBPyConnection, con: duckdb.DuckDBPyConnection) -> list[Row]:
     """Return what plans of the same teams were worth; a store of before this view has none."""
-    has = history.execute("SELECT count(*) FROM duckdb_views() WHERE view_name = 'calibration'").fetchone()
     teams = [team for (team,) in con.execute("SELECT DISTINCT team FROM base_run WHERE team IS NOT NULL").fetchall()]
-    if not has or not has[0] or not teams:
+    if not teams or not _has_calibration(history):
         return []
     result = history.execute(_OF_TEAM, {"teams": teams})
     names = [column[0] for column in result.description or []]
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
+def _has_calibration(con: duckdb.DuckDBPyConnection) -> bool:
+    """Tell whether a store has the views of plan against actual: one of before them has not."""
+    return bool(con.execute("SELECT 1 FROM duckdb_views() WHERE view_name = 'calibration'").fetchall())
+
+
 def calibrated(store: Path, team: str | None) -> Row:
     """Return plan against actual of a store: teams, and runs from the one that was furthest off."""
     with audit.reader(store) as con:
+        if not _has_calibration(con):
+            mend = "let `snakemake` make a new one: views are written when a store is made"
+            raise StoreError("the store is older than plan against actual", where=Where(store.name), mend=mend)
         found: Row = {}
         for name, order in (("calibration", "team"), ("plan_actual", "abs(ln(energy_ratio)) DESC NULLS LAST, run_id")):
             only = "" if team is None else "WHERE team = $team"

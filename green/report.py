@@ -114,10 +114,21 @@ def page(store: Path, results: Path, settings: Look) -> Page:
             team_months=_groups(con, _TEAMS, "team", "month"),
             quality={name: _counted(con, name) for name in ("method", "scope", "unknown_reasons", "flags")},
             coverage=_rows(con, _COVERAGE)[0],
+            plans=_plans(con, most),
             rejects=rejected(results, con),
             factors=_rows(con, _FACTORS, most=most),
             ledger=_rows(con, _HEAD)[0],
         )
+
+
+def _plans(con: duckdb.DuckDBPyConnection, most: int) -> tuple[list[Row], list[Row]]:
+    """Return plan against actual by team, and the runs from the one that was furthest off."""
+    if not _rows(con, "SELECT 1 FROM run WHERE status = 'planned' LIMIT 1"):
+        return [], []  # most stores hold no plan
+    if not _rows(con, "SELECT 1 FROM duckdb_views() WHERE view_name = 'calibration'"):
+        return [], []  # a store of before this view
+    furthest = "SELECT * FROM plan_actual ORDER BY abs(ln(energy_ratio)) DESC NULLS LAST, run_id LIMIT $most"
+    return _rows(con, "SELECT * FROM calibration"), _rows(con, furthest, most=most)
 
 
 def rejected(results: Path, con: duckdb.DuckDBPyConnection | None = None) -> list[Row]:

@@ -20,6 +20,7 @@ _SECTIONS = (
     ("verdicts", "Verdicts"),
     ("budgets", "Budgets"),
     ("runs", "Runs"),
+    ("plans", "Plan against actual"),
     ("groups", "Projects, teams, months"),
     ("parts", "Operational and embodied"),
     ("quality", "Data quality"),
@@ -38,8 +39,11 @@ def render(page: Page) -> str:
         "quality": sections.quality(page),
         "method": sections.method(page),
     }
-    links = " ".join(f'<a href="#{ident}">{title}</a>' for ident, title in _SECTIONS)
-    filled = "".join(section(ident, title, bodies[ident]) for ident, title in _SECTIONS)
+    if page.plans[0]:  # a section that most pages have no use for
+        bodies["plans"] = sections.plans(page)
+    listed = [(ident, title) for ident, title in _SECTIONS if ident in bodies]
+    links = " ".join(f'<a href="#{ident}">{title}</a>' for ident, title in listed)
+    filled = "".join(section(ident, title, bodies[ident]) for ident, title in listed)
     # The policy of the page itself: should a name ever escape its text, nothing of it could load or run.
     policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
     return (

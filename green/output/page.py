@@ -78,6 +78,7 @@ class Page:
     team_months: list[Group]
     quality: dict[str, list[tuple[str | None, int]]]  # method, scope, unknown_reasons, flags -> runs
     coverage: Row
+    plans: tuple[list[Row], list[Row]]  # of teams, of runs: plan against actual
     rejects: list[Row]
     factors: list[Row]
     ledger: Row

@@ -76,6 +76,43 @@ def _totals(caption: str, by: Sequence[str], groups: Sequence[Group], most: int)
     return table(caption, columns, rows, numbers=range(first, first + 5), more=len(groups) - most)
 
 
+def plans(page: Page) -> str:
+    """List what plans were worth: actual over planned, of teams the median."""
+    teams, runs = page.plans
+    of_teams = (
+        [
+            name(one["team"], otherwise="(none)"),
+            f"{one['runs']:,}",
+            f"{one['runs_within']:,}",
+            _ratio(one["energy_ratio"]),
+            f"{_ratio(one['energy_ratio_low'])} to {_ratio(one['energy_ratio_high'])}",
+            _ratio(one["emissions_ratio"]),
+        ]
+        for one in teams[: page.most_rows]
+    )
+    of_runs = (
+        [
+            name(one["run_id"], one["team"]),
+            *(safe(shown(one[key], "kWh")) for key in ("planned_energy_kwh", "energy_kwh")),
+            _ratio(one["energy_ratio"]),
+            *(safe(shown(one[key], "kgCO2e")) for key in ("planned_emissions_kgco2e", "emissions_kgco2e")),
+            _ratio(one["emissions_ratio"]),
+        ]
+        for one in runs
+    )
+    columns = ("Team", "Runs", "Within the interval", "Energy", "From, to", "Emissions")
+    caption = "Actual over planned: the median of each team's runs that had a plan"
+    named = ("Run", "Planned energy", "Used", "Ratio", "Planned emissions", "Emitted", "Ratio")
+    more = sum(one["runs"] for one in teams) - len(runs)
+    return table(caption, columns, of_teams, numbers=range(1, 6), more=len(teams) - page.most_rows) + table(
+        "Runs that had a plan, the furthest off first", named, of_runs, numbers=range(1, 7), more=more
+    )
+
+
+def _ratio(ratio: float | None) -> str:
+    return '<span class="unknown">unknown</span>' if ratio is None else f'<span class="n">{ratio:.3g}</span>'
+
+
 def parts(page: Page) -> str:
     """Draw what electricity and what hardware emits."""
     ranked = sorted(page.projects, key=lambda one: -((one.operational.value or 0) + (one.embodied.value or 0)))

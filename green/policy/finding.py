@@ -34,7 +34,7 @@ class Mend(NamedTuple):
     value: str | float
     unit: str | None  # of a number
     run_id: str
-    verdict: str  # what the policy would say then: pass or warn
+    becomes: str  # what the policy would say then: pass or warn
     result: float  # the figure then, in the unit of the policy
     high: float | None
 

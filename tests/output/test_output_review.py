@@ -12,6 +12,7 @@ from green import pipeline, review
 from green.compare import Comparison, code
 from green.errors import InputError, UsageError
 from green.output import json as as_json
+from green.whatif import rates_of
 from tests.output.repository import AS_OF, POLICIES, Repository, branched, record
 
 
@@ -221,6 +222,8 @@ def test_the_review_says_of_logs_what_the_pipeline_says(repository: Repository) 
     repository.ledgered()
     from green.check import check  # noqa: PLC0415 -- beside its one use
 
-    recorded = check(repository.store, repository.policies, as_of=pipeline.resolved(AS_OF), commit=False).judgement
+    rates = rates_of(repository.own)
+    as_of = pipeline.resolved(AS_OF)
+    recorded = check(repository.store, repository.policies, as_of=as_of, commit=False, rates=rates).judgement
     assert reviewed.lines == recorded.lines
     assert reviewed.digest == recorded.digest

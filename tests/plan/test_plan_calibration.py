@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 import pytest
 
+from green.check import check
+from green.config import ReportSettings
 from green.foresee import calibrated
+from green.output import json as as_json
+from green.output import markdown, would
+from green.output import text as text_form
 from green.output.plan import render_calibration
-from tests.plan.helper import Planner, text_of
+from green.policy.load import load
+from green.report import write
+from green.whatif import rates_of
+from tests.plan.helper import POLICIES, Planner, text_of
 
 
 def ran(work: Planner, name: str, planned_h: int, actual_h: int, team: str = "nlp") -> None:
@@ -72,3 +82,54 @@ def test_a_plan_of_a_team_says_what_its_plans_were_worth(tmp_path: Path) -> None
     assert "nlp\t1\t0\t1.3\t1.3\t1.3\t1.3\t1.3" in render_calibration(shown, is_terminal=False)
     assert calibrated(work.store, "other") == {"teams": [], "runs": []}
     assert render_calibration(calibrated(work.store, "other")).startswith("no plan has run yet")
+
+
+def test_the_page_has_plan_against_actual_where_there_is_any(tmp_path: Path) -> None:
+    work = Planner(tmp_path)
+    work.put("x/run.yaml", text_of(run_id="x", status="completed"))
+    work.ledgered()
+    assert 'id="plans"' not in page_of(work)
+    ran(work, "<b>a</b>", 10, 13)
+    text = page_of(work)
+    assert text.index('id="runs"') < text.index('id="plans"') < text.index('id="groups"')
+    assert '<a href="#plans">Plan against actual</a>' in text
+    part = text[text.index('id="plans"') : text.index('id="groups"')]
+    assert '<span class="n">1.3</span>' in part
+    assert "&lt;b&gt;a&lt;/b&gt;" in part
+
+
+def page_of(work: Planner, look: ReportSettings | None = None) -> str:
+    """Check, and write the page of what was found."""
+    rules = load(work.put("../policies/p.yaml", POLICIES))
+    work.results.mkdir(exist_ok=True)
+    judgement = check(work.store, rules, as_of="latest", rates=rates_of(work.config)).judgement
+    (work.results / "verdicts.json").write_text(as_json.render(judgement), encoding="utf-8")
+    write(work.store, work.results, work.results / "report.html", look or ReportSettings())
+    return (work.results / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_finding_with_a_mend_is_not_left_out_with_the_passes(tmp_path: Path) -> None:
+    work = Planner(tmp_path)
+    for number in range(4):
+        work.put(f"a{number}/run.yaml", text_of(run_id=f"a{number}", status="completed", duration="1 h"))
+    work.put("r/run.yaml", text_of(run_id="r", status="completed"))
+    work.ledgered()
+    assert "<dt>Would pass</dt>" in page_of(work, ReportSettings(most_runs=1))
+
+
+def test_the_page_and_the_comment_say_what_would_pass(tmp_path: Path) -> None:
+    work = Planner(tmp_path)
+    work.put("r/run.yaml", text_of(run_id="r", status="completed"))
+    work.ledgered()
+    page = page_of(work)
+    (record,) = (
+        one for one in json.loads((work.results / "verdicts.json").read_text())["verdicts"] if "would_pass" in one
+    )
+    words = would(record["would_pass"], "r")
+    assert re.fullmatch(r"in at most \d+\.?\d* h, or in NO or SE or CH", words)
+    assert f"<dt>Would pass</dt><dd>{words}</dd>" in page
+    rules = load(tmp_path / "policies" / "p.yaml")
+    judgement = check(work.store, rules, as_of="latest", commit=False, rates=rates_of(work.config)).judgement
+    assert f"Would pass {words}" in markdown.render(judgement)
+    assert f"           would pass {words}\n" in text_form.render(judgement, is_terminal=False)
+    assert f"would pass {words}" in " ".join(text_form.render(judgement, is_terminal=True, width=400).split())

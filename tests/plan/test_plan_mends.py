@@ -245,5 +245,5 @@ def test_a_plan_on_the_command_line_is_told_the_same(tmp_path: Path) -> None:
     found = Planner(tmp_path).found(text_of(run_id="r"), policies=limit("carbon.total", "30 kgCO2e"))
     work = ran(tmp_path / "run")
     (verdict,) = judged(work, limit("carbon.total", "30 kgCO2e")).verdicts
-    mends_of_run = [(one.change, one.value, one.verdict) for one in verdict.would_pass]
-    assert [(one["change"], one["value"], one["verdict"]) for one in found["verdicts"][0]["would_pass"]] == mends_of_run
+    mends_of_run = [(one.change, one.value, one.becomes) for one in verdict.would_pass]
+    assert [(one["change"], one["value"], one["becomes"]) for one in found["verdicts"][0]["would_pass"]] == mends_of_run
