@@ -50,6 +50,8 @@ _PUBLIC = [
     "instruments",
     "plan_actual",
     "calibration",
+    "run_history",
+    "forgotten",
 ]
 
 

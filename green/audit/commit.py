@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import green
-from green.audit import ledger, schema, store
+from green.audit import ledger, migrate, schema, store
+from green.errors import StoreError
 from green.stages import bind, files_of, text_of
 from green.tables import FACTOR, quote
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
-Event = tuple[str, str, str]  # kind, subject, payload
+Event = ledger.Event
 
 
 @dataclass
@@ -90,6 +91,9 @@ def _write(paths: store.Paths, pending: Path, temp: Path, actor: str) -> tuple[i
         ledger.append(con, pending, temp, now=now, actor=actor, version=green.__version__)
         con.execute(f"CREATE TEMP VIEW event AS SELECT * FROM ledger WHERE seq > {before}")
         project(con)
+        odd = con.execute("SELECT min(seq) FROM event WHERE sha256(payload) <> payload_sha256").fetchone()
+        if odd and odd[0] is not None:  # what waited on the disk was damaged there
+            raise StoreError(f"event {odd[0]} is not what was to be committed", mend="check the disk, and run again")
         con.execute("COMMIT")
         con.execute("CHECKPOINT")
         return ledger.head(con)
@@ -113,17 +117,19 @@ def commit(paths: store.Paths, fill: Any, *, actor: str | None = None) -> Receip
         store.prepare(paths)
         store.settle(paths)
         wrong = store.unexplained(paths)
-        notes: list[str] = []
+        kept = None if wrong is None else store.set_aside(paths)
+        upgraded = migrate.upgrade(paths, actor=actor_of(actor))
+        notes: list[str] = [upgraded] if upgraded else []
         with proposal(paths) as con:
             size, head = ledger.head(con)
-            if wrong is not None and size > 0:
-                notes.append(_said(con, paths, wrong, size))
+            if wrong is not None and (size > 0 or kept):
+                notes.append(_said(con, paths, wrong, kept, size))
             fill(con)
             count = _new(con, temp / "pending.parquet")
         if count:
             store.announce(paths)
             size, head = _write(paths, temp / "pending.parquet", temp, actor_of(actor))
-        if count or store.difference(paths) is not None:
+        if count or upgraded or store.difference(paths) is not None:
             store.publish(paths)
     return Receipt(head, count, size, notes)
 
@@ -138,9 +144,8 @@ def _workshop(paths: store.Paths) -> Iterator[Path]:
         yield Path(folder)
 
 
-def _said(con: duckdb.DuckDBPyConnection, paths: store.Paths, wrong: str, size: int) -> str:
+def _said(con: duckdb.DuckDBPyConnection, paths: store.Paths, wrong: str, kept: str | None, size: int) -> str:
     """Record that the published copy was not the one that was published; return the words for people."""
-    kept = store.set_aside(paths)
     found = None if kept is None else store.digest(paths.published.with_name(kept))
     payload = {"after": size, "found_sha256": found, "kept_as": kept, "published": wrong}
     propose(con, [("integrity", "published", ledger.canonical(payload))])
@@ -183,6 +188,11 @@ def facts(  # noqa: PLR0913 -- one argument a thing that is recorded
     }
     con.execute(f"CREATE TEMP TABLE changed AS {schema.changes('f_emissions', parts, 'recent')}")
     con.execute(f"CREATE TEMP TABLE new_run AS {schema.payloads('f_emissions', parts, 'changed')}")
+    if con.execute("SELECT 1 FROM ledger WHERE kind = 'forget' LIMIT 1").fetchone():
+        con.execute(  # what was forgotten and did not change is not a fact again
+            "DELETE FROM new_run WHERE (run_id, sha256(payload)) IN (SELECT subject, payload_sha256 FROM ledger"
+            f" WHERE kind = 'run' AND {ledger.is_tombstone()})"
+        )
     con.execute(text_of("audit"))
     subjects = (("new_run", "run", "run_id"), ("new_factor", "factor", "factor_id"), ("new_state", "state", "run_id"))
     for table, kind, subject in subjects:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _INPUT = {key: kind for key, kind in INPUTS.items() if key != "source"}
 
 
@@ -159,9 +159,12 @@ def create(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def checksum() -> str:
-    """Return the digest of what makes the schema, kept in the store."""
-    text = text_of("schema") + repr(LISTS) + repr(EMISSIONS)
-    return sha256(text.encode()).hexdigest()
+    """Return the digest of all that a store is made of beside its ledger; a store of another one is upgraded."""
+    from green.audit.comments import COLUMNS, TABLES  # noqa: PLC0415 -- beside its one use
+
+    names = ("schema", "formulas", "views", "views_units", "projections")
+    texts = [text_of(name) for name in names]
+    return sha256(repr((texts, LISTS, EMISSIONS, INSTRUMENT, TABLES, COLUMNS)).encode()).hexdigest()
 
 
 def comment(con: duckdb.DuckDBPyConnection) -> None:
@@ -213,6 +216,8 @@ VIEWS = [
     "instruments",
     "plan_actual",
     "calibration",
+    "run_history",
+    "forgotten",
 ]
 PROJECTIONS = [
     "run",

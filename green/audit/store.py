@@ -165,12 +165,17 @@ def set_aside(paths: Paths) -> str | None:
     return aside.name
 
 
+def flush(path: Path) -> None:
+    """Wait until the bytes of a file are on the disk."""
+    with path.open("rb") as stream:
+        os.fsync(stream.fileno())
+
+
 def publish(paths: Paths) -> None:
     """Put a copy of the working file in the place that people open; call it after the connection closed."""
     part = paths.published.with_name(f".{paths.published.name}.part")
     shutil.copyfile(paths.work, part)
-    with part.open("rb") as stream:
-        os.fsync(stream.fileno())
+    flush(part)
     os.replace(part, paths.published)  # noqa: PTH105 -- as above
     folder = os.open(paths.published.parent, os.O_RDONLY)
     try:
@@ -190,7 +195,12 @@ def reader(path: Path) -> duckdb.DuckDBPyConnection:
         )
     con = connect(path, read_only=True)
     check_version(con, path)
-    return con
+    from green.audit import migrate  # noqa: PLC0415 -- as above
+
+    if migrate.is_current(con):
+        return con
+    con.close()
+    return migrate.in_memory(path)
 
 
 def identity(published: Path, receipts: Sequence[Path], note: Path | None = None) -> str:
@@ -239,7 +249,5 @@ def _identity(published: Path, receipts: Sequence[bytes]) -> str | None:
         for head in heads:
             if con.execute("SELECT 1 FROM ledger WHERE hash = $head", {"head": head}).fetchone() is None:
                 return None
-        row = con.execute(
-            "SELECT payload ->> '$.store' FROM ledger WHERE kind = 'generation' ORDER BY seq DESC LIMIT 1"
-        ).fetchone()
-    return None if row is None else str(row[0])
+        row = con.execute("SELECT arg_max(payload ->> '$.store', seq) FROM ledger WHERE kind = 'generation'").fetchone()
+    return None if row is None or row[0] is None else str(row[0])

@@ -1,4 +1,4 @@
-"""Prove the store: walk the chain, recompute every projection from the ledger, compare the published copy."""
+"""Prove the store: walk the chain, recompute every projection, compare definitions, published copy, checkpoint."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from green.audit import ledger, schema, store
+from green.audit import definitions, ledger, migrate, schema, store
 from green.audit.commit import project
+from green.audit.walk import walk
 from green.errors import StoreError, Where
-from green.stages import text_of
+from green.stages import code_digest, text_of
 from green.tables import quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import duckdb
+
+    from green.audit.checkpoint import Witness
 
 
 @dataclass
@@ -26,6 +29,7 @@ class Proof:
 
     events: int = 0
     head: str = ledger.GENESIS
+    forgotten: int = 0
     established: list[str] = field(default_factory=list)
     open: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
@@ -34,7 +38,9 @@ class Proof:
         return not self.wrong
 
 
-def verify(published: Path, progress: Callable[[str], None] = lambda _: None) -> Proof:
+def verify(
+    published: Path, progress: Callable[[str], None] = lambda _: None, *, witness: Witness | None = None
+) -> Proof:
     """Verify a published store; what is wrong is returned, not raised, but for a file that is no store."""
     from green.engine import duckdb  # noqa: PLC0415 -- 120 ms, only where the store is opened
 
@@ -50,42 +56,51 @@ def verify(published: Path, progress: Callable[[str], None] = lambda _: None) ->
             mend="run `snakemake` first, or name the store with --store",
         )
     try:
-        with store.reader(target) as con:
+        with store.connect(target, read_only=True) as con:
+            store.check_version(con, target)
             progress("chain")
-            proof.events, proof.head, broken = ledger.broken_links(con)
-            proof.wrong += broken
-            if not broken:
-                proof.established.append(f"the chain of {proof.events} events is whole; its head is {proof.head}")
+            _chain(con, proof, witness)
             progress("projections")
-            different = _projections(target)
-            proof.wrong += different
-            if not different:
-                proof.established.append("every projection is what the ledger says")
+            _projections(target, proof, is_current=migrate.is_current(con))
             progress("views")
-            changed = _definitions(con)
-            proof.wrong += changed
-            if not changed:
-                proof.established.append("views and formulas are those of this version")
+            _definitions(con, proof)
     except duckdb.Error as error:
         proof.wrong.append(f"the store cannot be read to its end: {str(error).splitlines()[0][:200]}")
-    proof.open.append(
-        "whether the newest events were cut off, or everything rewritten: that takes a checkpoint kept elsewhere"
-    )
     return proof
 
 
-def _projections(path: Path) -> list[str]:
+def _chain(con: duckdb.DuckDBPyConnection, proof: Proof, witness: Witness | None) -> None:
+    """Walk the chain; with a witness, hold it to what was signed."""
+    walked = walk(con, notice=(1,) if witness is None else (1, witness.size))
+    proof.events, proof.head, proof.forgotten = walked.events, walked.head, walked.forgotten
+    proof.wrong += walked.wrong
+    if not walked.wrong:
+        proof.established.append(f"the chain of {proof.events} events is whole; its head is {proof.head}")
+    if walked.forgotten and not walked.wrong:
+        proof.established.append(f"{walked.forgotten} events were forgotten, each by an event that says why")
+    if witness is not None:
+        established, is_open, wrong = witness.compare(walked)
+        proof.established += established
+        proof.open += is_open
+        proof.wrong += wrong
+    else:
+        proof.open.append(
+            "whether the newest events were cut off, or everything rewritten: that takes a checkpoint kept elsewhere"
+        )
+
+
+def _projections(path: Path, proof: Proof, *, is_current: bool) -> None:
     """Recompute all projections from the ledger in a database of our own, and name those that differ."""
-    with store_in_memory(path) as own:
-        own.execute("CREATE TEMP VIEW event AS SELECT * FROM audited.ledger")
-        project(own)
-        wrong = []
+    wrong = []
+    with tempfile.TemporaryDirectory(prefix="green-") as folder, _projected(path, Path(folder)) as own:
         for table in schema.PROJECTIONS:
-            columns = own.execute(
-                f"SELECT column_name FROM duckdb_columns() WHERE table_name = {quote(table)}"
-                " AND database_name = 'memory' ORDER BY column_index"
-            ).fetchall()
-            names = ", ".join(f'"{name}"' for (name,) in columns)
+            columns = _columns(own, table, "said")
+            kept = _columns(own, table, "audited")
+            if not is_current:  # an older schema: what both have is compared
+                columns = [name for name in columns if name in kept]
+            if not columns:
+                continue
+            names = ", ".join(f'"{name}"' for name in columns)
             row = own.execute(
                 f"WITH kept AS (SELECT {names} FROM audited.{table}), said AS (SELECT {names} FROM {table})"
                 " SELECT (SELECT count(*) FROM (FROM kept EXCEPT ALL FROM said)),"
@@ -96,41 +111,56 @@ def _projections(path: Path) -> list[str]:
                 wrong.append(
                     f"projection {table}: {extra} rows are not in the ledger, {absent} of the ledger are missing"
                 )
-    return wrong
+    proof.wrong += wrong
+    if not wrong:
+        proof.established.append("every projection is what the ledger says")
 
 
-def store_in_memory(path: Path) -> duckdb.DuckDBPyConnection:
-    """Open an empty store in memory with the audited file attached read-only as `audited`."""
+def _columns(con: duckdb.DuckDBPyConnection, table: str, database: str) -> list[str]:
+    rows = con.execute(
+        "SELECT column_name FROM duckdb_columns() WHERE table_name = $table AND database_name = $database"
+        " AND schema_name = 'main' ORDER BY column_index",
+        {"table": table, "database": database},
+    ).fetchall()
+    return [str(name) for (name,) in rows]
+
+
+def _projected(path: Path, folder: Path) -> duckdb.DuckDBPyConnection:
+    """Open a database of our own with the projections of the audited file's ledger, which is attached as `audited`."""
     from green.engine import duckdb  # noqa: PLC0415 -- as above
 
-    own = duckdb.connect()
+    own = duckdb.connect(str(folder / "said.duckdb"))  # a file, so that memory does not grow with the ledger
     own.execute("SET TimeZone = 'UTC'")
     own.execute(text_of("formulas"))
     schema.create_projections(own)
     own.execute(f"ATTACH {quote(path)} AS audited (READ_ONLY)")
+    own.execute(f"CREATE TEMP VIEW event AS SELECT * FROM audited.ledger WHERE NOT {ledger.is_tombstone()}")
+    project(own)
     return own
 
 
-def _definitions(con: duckdb.DuckDBPyConnection) -> list[str]:
-    """Compare tables, views and macros with those that this version makes, both as DuckDB reads them from a file."""
-    home = "CASE schema_name WHEN 'main' THEN '' ELSE schema_name || '.' END"
-    queries = {
-        "table": f"SELECT {home} || table_name, sql FROM duckdb_tables() WHERE NOT internal AND NOT temporary",
-        "view": f"SELECT {home} || view_name, sql FROM duckdb_views() WHERE NOT internal AND NOT temporary",
-        # the order of parameters is part of a formula: swapped names would leave its text as it was
-        "macro": f"SELECT {home} || function_name AS name,"
-        " list_sort(list(concat(parameters::VARCHAR, macro_definition))) FROM duckdb_functions()"
-        " WHERE NOT internal AND function_type IN ('macro', 'table_macro') GROUP BY name",
-    }
-    wrong = []
-    with tempfile.TemporaryDirectory(prefix="green-") as folder:
-        fresh = store.Paths(Path(folder) / "green.duckdb")
-        store.prepare(fresh)
-        with store.connect(fresh.work, read_only=True) as own:
-            for kind, query in queries.items():
-                here, ours = dict(con.execute(query).fetchall()), dict(own.execute(query).fetchall())
-                same = here.keys() & ours.keys()
-                wrong += [f"{kind} {name} was changed" for name in sorted(same) if here[name] != ours[name]]
-                wrong += [f"{kind} {name} is missing" for name in sorted(ours.keys() - here.keys())]
-                wrong += [f"{kind} {name} is not ours" for name in sorted(here.keys() - ours.keys())]
-    return wrong
+def _definitions(con: duckdb.DuckDBPyConnection, proof: Proof) -> None:
+    """Compare what the store is made of with what this version makes, or with what its ledger says that it is."""
+    number, checksum = migrate.version_of(con)
+    row = con.execute(
+        "SELECT arg_max(payload ->> '$.version', seq), arg_max(payload ->> '$.checksum', seq) FROM ledger"
+        " WHERE kind = 'schema'"
+    ).fetchone()
+    if row is not None and row[0] is not None and row != (str(number), checksum):
+        proof.wrong.append(f"the store says that it has schema {number}, its ledger says schema {row[0]}")
+        return
+    if not migrate.is_current(con):
+        newest = con.execute("SELECT arg_max(code_sha256, seq) FROM assessment").fetchone()
+        if newest == (code_digest(),):  # whoever wrote this says that its SQL is ours
+            proof.wrong += definitions.differences(con, units=False)
+        released = any((one.version, one.checksum) == (number, checksum) for one in migrate.RELEASED)
+        proof.open.append(
+            f"whether views and formulas are those of schema {number}"
+            f"{'' if released else ', in a form that was never released'}: this version has schema"
+            f" {schema.SCHEMA_VERSION}, makes its own, and the next commit upgrades the store"
+        )
+        return
+    changed = definitions.differences(con)
+    proof.wrong += changed
+    if not changed:
+        proof.established.append("views and formulas are those of this version")

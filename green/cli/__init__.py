@@ -76,7 +76,21 @@ def reorder(arguments: list[str]) -> list[str]:
     return [*front, *rest]
 
 
-COMMANDS = ("check", "explain", "factors", "ingest", "plan", "policy", "query", "readers", "report", "stage", "verify")
+COMMANDS = (
+    "check",
+    "checkpoint",
+    "explain",
+    "factors",
+    "forget",
+    "ingest",
+    "plan",
+    "policy",
+    "query",
+    "readers",
+    "report",
+    "stage",
+    "verify",
+)
 _wanted: list[str] = []  # the command that is called: loading the others is a twentieth of what a check costs
 
 

@@ -3,7 +3,7 @@
 -- reads   the projections of schema.sql
 -- gives   runs, run_units, run_metrics, by_project, by_team_month, budget_status, violations,
 --         waivers_active, scope2, data_quality, lineage, life_cycle, criteria, fleet,
---         run_quality, measured_share, plan_actual, calibration
+--         run_quality, measured_share, plan_actual, calibration, run_history, forgotten
 --
 -- Sums are taken over the exact DECIMAL below, so that they do not depend on the order of rows.
 CREATE OR REPLACE VIEW newest_run AS
@@ -515,3 +515,69 @@ SELECT
 FROM plan_actual
 GROUP BY team
 ORDER BY team;
+
+-- Every assessment that a run ever had, and why the later one took its place: what differs between the two.
+CREATE OR REPLACE VIEW run_history AS
+WITH told AS (
+    SELECT
+        r.run_id,
+        r.seq,
+        r.energy_kwh,
+        r.operational_kgco2e,
+        r.embodied_kgco2e,
+        r.factor_ids,
+        i.files,
+        (SELECT min(a.seq) FROM assessment AS a WHERE a.seq > r.seq) AS assessed
+    FROM run AS r
+    LEFT JOIN (
+        SELECT seq, list_sort(list(file || ' ' || coalesce(sha256, ''))) AS files FROM input_file
+        GROUP BY seq
+    ) AS i ON r.seq = i.seq
+),
+
+known AS (
+    SELECT t.*, a.config_sha256, a.code_sha256, a.factors_sha256, a.green_version, a.duckdb_version
+    FROM told AS t
+    LEFT JOIN assessment AS a ON t.assessed = a.seq
+),
+
+followed AS (
+    SELECT k.*, lead(k) OVER (PARTITION BY k.run_id ORDER BY k.seq) AS later FROM known AS k
+)
+
+SELECT
+    f.run_id,
+    f.seq,
+    l.recorded_at,
+    as_double(f.energy_kwh) AS energy_kwh,
+    as_double(f.operational_kgco2e) AS operational_kgco2e,
+    as_double(f.embodied_kgco2e) AS embodied_kgco2e,
+    f.later.seq AS superseded_by,
+    CASE
+        WHEN f.later IS NOT null
+            THEN list_filter([
+                CASE WHEN f.files IS DISTINCT FROM f.later.files THEN 'inputs' END,
+                CASE WHEN f.config_sha256 IS DISTINCT FROM f.later.config_sha256 THEN 'configuration' END,
+                CASE WHEN f.factors_sha256 IS DISTINCT FROM f.later.factors_sha256 THEN 'factors' END,
+                CASE WHEN f.code_sha256 IS DISTINCT FROM f.later.code_sha256 THEN 'code' END,
+                CASE WHEN f.green_version IS DISTINCT FROM f.later.green_version THEN 'green' END,
+                CASE WHEN f.duckdb_version IS DISTINCT FROM f.later.duckdb_version THEN 'engine' END
+            ], LAMBDA x: x IS NOT null)
+    END AS superseded_because
+FROM followed AS f
+INNER JOIN ledger AS l ON f.seq = l.seq
+ORDER BY f.run_id, f.seq;
+
+CREATE OR REPLACE VIEW forgotten AS
+SELECT
+    l.seq,
+    l.kind,
+    l.subject,
+    b.seq AS forgotten_by,
+    b.recorded_at,
+    b.actor,
+    b.payload ->> '$.reason' AS forgotten_because
+FROM ledger AS l
+LEFT JOIN ledger AS b ON cast(l.payload ->> '$.forgotten' AS BIGINT) = b.seq AND b.kind = 'forget'
+WHERE starts_with(l.payload, '{"forgotten":')
+ORDER BY l.seq;
