@@ -123,6 +123,7 @@ def main(arguments: list[str] | None = None) -> None:
     _wanted.clear()
     try:
         code = app(given, standalone_mode=False, prog_name="green")
+        sys.stdout.flush()  # here, where a reader that went away is no error
     except GreenError as error:
         print(error, file=sys.stderr)  # noqa: T201 -- words of the command
         code = error.exit_code
