@@ -52,8 +52,15 @@ def is_current(con: duckdb.DuckDBPyConnection) -> bool:
     return version_of(con) == (schema.SCHEMA_VERSION, schema.checksum())
 
 
-def fill(con: duckdb.DuckDBPyConnection, source: Path, *, forget: Collection[int] = (), by: int = 0) -> None:
-    """Fill an empty store with the ledger of another file and all that follows from it.
+def fill(
+    con: duckdb.DuckDBPyConnection,
+    source: Path,
+    *,
+    forget: Collection[int] = (),
+    by: int = 0,
+    before: int | None = None,
+) -> None:
+    """Fill an empty store with the ledger of another file, or its part `before` an event, and all that follows from it.
 
     The payloads of the events to `forget` stay behind: a tombstone with the number of the event `by` takes their place.
     """
@@ -64,8 +71,8 @@ def fill(con: duckdb.DuckDBPyConnection, source: Path, *, forget: Collection[int
     con.execute(
         "INSERT INTO ledger SELECT seq, recorded_at, kind, subject, CASE WHEN seq IN (SELECT seq FROM gone)"
         " THEN $tombstone ELSE payload END, payload_sha256, prev_hash, hash, actor, tool_version"
-        " FROM old.ledger ORDER BY seq",
-        {"tombstone": ledger.tombstone(by)},
+        " FROM old.ledger WHERE $before IS NULL OR seq < $before ORDER BY seq",
+        {"tombstone": ledger.tombstone(by), "before": before},
     )
     con.execute(f"CREATE TEMP VIEW event AS SELECT * FROM ledger WHERE NOT {ledger.is_tombstone()}")
     project(con)
@@ -112,6 +119,16 @@ def upgrade(paths: store.Paths, *, actor: str) -> str | None:
     store.announce(paths)
     rebuild(paths, ("schema", "store", ledger.canonical(body)), actor=actor)
     return f"the store was brought from schema {number} to schema {schema.SCHEMA_VERSION}"
+
+
+def earlier(source: Path, target: Path, before: int) -> None:
+    """Write the store as it was before an event: what had been committed by then, and nothing else."""
+    with store.connect(target, read_only=False) as con:
+        con.execute("BEGIN")
+        schema.create(con)
+        fill(con, source, before=before)
+        con.execute("COMMIT")
+        con.execute("CHECKPOINT")
 
 
 def in_memory(path: Path) -> duckdb.DuckDBPyConnection:

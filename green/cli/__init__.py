@@ -87,6 +87,7 @@ COMMANDS = (
     "policy",
     "query",
     "readers",
+    "replay",
     "report",
     "stage",
     "verify",
