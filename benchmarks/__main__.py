@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import check, energy, ingest, peers, pipeline, policy, side_by_side
+from benchmarks import check, energy, ingest, meter, peers, pipeline, policy, side_by_side
 from benchmarks.measure import NO_PEERS, PEERS
 
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ BENCHMARKS = {
     "peers": peers.measure,
 }
 SIDE_BY_SIDE = "side_by_side"  # gives a page, not ratios
-NEED_PEERS = {"peers", SIDE_BY_SIDE}
+METER = "meter"  # likewise
+NEED_PEERS = {"peers", SIDE_BY_SIDE, METER}
 COLUMNS = ("benchmark", "what", "measured", "goal", "met", "detail")
 
 
@@ -47,29 +48,34 @@ def table(ratios: list[Ratio]) -> str:
 
 def main() -> None:
     """Run what is named, all where nothing is; a missed goal is a result, not an error."""
-    names = [*BENCHMARKS, SIDE_BY_SIDE]
+    names = [*BENCHMARKS, SIDE_BY_SIDE, METER]
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("name", nargs="*", help=f"of {', '.join(names)}; all where none is named")
     parser.add_argument("--json", action="store_true", help="one array on stdout, an object a ratio or a figure")
-    parser.add_argument("--write", action="store_true", help=f"write {SIDE_BY_SIDE} to its page in docs")
+    parser.add_argument("--write", action="store_true", help=f"write {SIDE_BY_SIDE} and {METER} to their pages in docs")
     given = parser.parse_args()
     unknown = set(given.name) - set(names)
     if unknown:
         parser.error(f"no benchmark {', '.join(sorted(unknown))}: there are {', '.join(names)}")
     ratios: list[Ratio] = []
     found: side_by_side.Result | None = None
+    rig: meter.Result | None = None
     for name in available(given.name or names, is_asked=bool(given.name)):
         print(f"{name} ...", file=sys.stderr, flush=True)
         with tempfile.TemporaryDirectory(prefix=f"green-bench-{name}-") as folder:
             if name == SIDE_BY_SIDE:
                 found = side_by_side.measure(Path(folder))
+            elif name == METER:
+                rig = meter.measure(Path(folder))
             else:
                 ratios += BENCHMARKS[name](Path(folder))
-    show(ratios, found, as_json=given.json)
+    show(ratios, found, rig, as_json=given.json)
     if found:
         found.check()
         if given.write:  # a page that does not hold is not written
             side_by_side.PAGE.write_text(found.page(), encoding="utf-8")
+    if rig and given.write:
+        meter.PAGE.write_text(rig.page(), encoding="utf-8")
 
 
 def available(chosen: list[str], *, is_asked: bool) -> list[str]:
@@ -82,17 +88,23 @@ def available(chosen: list[str], *, is_asked: bool) -> list[str]:
     return [name for name in chosen if name not in NEED_PEERS]
 
 
-def show(ratios: list[Ratio], found: side_by_side.Result | None, *, as_json: bool) -> None:
+def show(
+    ratios: list[Ratio], found: side_by_side.Result | None, rig: meter.Result | None = None, *, as_json: bool
+) -> None:
     """Print the ratios, and the cases below them."""
     rows = found.rows if found else []
     if as_json:
         objects = [{**asdict(r), "is_met": r.is_met} for r in ratios]
-        print(json.dumps(objects + [{**asdict(r), "difference_percent": r.difference_percent} for r in rows], indent=2))
+        objects += [{**asdict(r), "difference_percent": r.difference_percent} for r in rows]
+        objects += [{**asdict(r), "error_percent": r.error_percent} for r in (rig.rows if rig else [])]
+        print(json.dumps(objects, indent=2))
         return
     if ratios:
         print(table(ratios))
     if found:
         print(found.table())
+    if rig:
+        print(rig.table())
 
 
 if __name__ == "__main__":

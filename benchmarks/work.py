@@ -149,6 +149,23 @@ def ingest(logs: str, out: str) -> None:
         print(json.dumps(con.execute("SELECT count(*) FROM samples").fetchall()[0][0]))
 
 
+def metered(home: str) -> None:
+    """Print the joules of the one run below `home`/logs, as the pipeline makes them of its log."""
+    from green import index, ingest, stages  # noqa: PLC0415 -- as above
+    from green.config import Config  # noqa: PLC0415 -- as above
+
+    work = Path(home)
+    config = Config(logs=str(work / "logs"), shards=1)
+    sources = index.scan(work / "logs", fingerprint="content", work=work).sources
+    results = work / "results"
+    ingest.ingest(config, sources, settings="1", out=results / "ingest" / "all", cache=results / "cache" / "all")
+    out = results / "energy" / "all.parquet"
+    stages.run(stages.STAGES["energy"], results, ["all"], out, settings=stages.settings_of(config)["energy"])
+    with stages.connect() as con:
+        found = con.execute(f"SELECT sum(energy_kwh) * 3600000 FROM read_parquet('{out}') WHERE is_counted").fetchone()
+    print(float(found[0]) if found else 0.0)
+
+
 def parse(logs: str) -> None:
     """Read the same text with DuckDB's own parser and our types: what a user would otherwise write."""
     from green import stages  # noqa: PLC0415 -- as above
@@ -197,6 +214,7 @@ WORKS = {
         compare_energy,
         rejects,
         ingest,
+        metered,
         parse,
         make_facts,
         judge_by_sql,

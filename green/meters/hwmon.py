@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from green.meters import Asked, Sensor
 
 MOST_DIGITS = 32
+_PART = re.compile(r"socket|module|cpu|gpu|sysio", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +80,8 @@ class Hwmon:
             if driver is None or driver.kind in measured:
                 continue
             is_ours = where.is_whole or driver.kind == "gpu"
-            if driver.kind == "host" and _word(f"{root}/{folder}/power1_oem_info"):
-                is_ours = False  # of a part of the board, such as a socket of Grace: which one only its maker knows
+            if driver.kind == "host" and _PART.search(_word(f"{root}/{folder}/power1_oem_info") or ""):
+                is_ours = False  # of a part of the board, such as a socket of Grace
             for number, file in enumerate(_files(f"{root}/{folder}", driver)):
                 called = f"{driver.kind}_{folder}" + (f"_{number}" if number else "")
                 reads = "energy_j" if file.startswith("energy") else "power_w"

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from green.meters import Asked, Sensor
 
+AVERAGED = "averaged power"
 NEWER_DRIVER = "install a driver of the branch 535 or later"
 NO_DRIVER = {
     "NVMLError_LibraryNotFound": ("its driver is not installed here", "install the NVIDIA driver where there is a GPU"),
@@ -160,6 +161,8 @@ class Nvml:
             refusal = self._refusal(power)
             if refusal is None:
                 said = {**extra, "power_is": how}
+                if how == AVERAGED:
+                    said["averages_s"] = 1.0  # read once a second it misses nothing, at even instants best
                 about = About(sensor_id, "gpu", "power_w", "sampled", gpu.name, gpu.uuid, None, is_ours, said)
                 found.append(_Reading(about, power, nvml))
                 break
@@ -187,7 +190,7 @@ class Nvml:
             return ask
 
         return [
-            ("averaged power", of_field(nvml.NVML_FI_DEV_POWER_AVERAGE)),
+            (AVERAGED, of_field(nvml.NVML_FI_DEV_POWER_AVERAGE)),
             ("power", lambda: float(nvml.nvmlDeviceGetPowerUsage(handle))),
             ("power of a moment", of_field(nvml.NVML_FI_DEV_POWER_INSTANT)),
         ]

@@ -26,7 +26,10 @@ _ZONE = re.compile(r"(intel-rapl(?:-\w+)?):(\d+)(?::(\d+))?", re.ASCII)
 _PACKAGE = re.compile(r"package-\d+(?:-die-\d+)?", re.ASCII)
 MOST_DIGITS = 32
 ONLY_ROOT = "its energy_uj may only be read by root"
-MEND = "until the next start: sudo chmod a+r /sys/class/powercap/*/energy_uj; for good: docs/meter_sensors.md"
+MEND = (
+    "until the next start: sudo chmod a+r /sys/class/powercap/*/{energy_uj,max_energy_range_uj}; "
+    "for good: docs/meter_sensors.md"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,8 @@ class Device(ctypes.Structure):
 
     def _joules(self, t_s: float) -> float:
         whole, rest = divmod(t_s + self.phase_s, self.period_s)
-        return self.low_w * t_s + (self.high_w - self.low_w) * (whole * self.high_s + min(rest, self.high_s))
+        high_s: float = whole * self.high_s + min(rest, self.high_s)
+        return float(self.low_w * t_s + (self.high_w - self.low_w) * high_s)
 
     def partition(self, *instances: tuple[str, int, int]) -> None:
         """Switch MIG on with instances of (uuid, compute slices, memory in MB)."""
