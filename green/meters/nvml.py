@@ -61,6 +61,7 @@ class Nvml:
         self.kinds: frozenset[str] = frozenset()
         self._nvml: Any = None
         self._blind: list[Blind] = []
+        self._instance_of: dict[str, Any] = {}  # uuid → handle
 
     def look(self, asked: Asked) -> Sight:
         """Find the GPUs, which of them are the run's, and what can be read of each."""
@@ -114,15 +115,12 @@ class Nvml:
 
     def _gpu(self, handle: Any) -> Gpu:  # noqa: ANN401 -- a handle of pynvml
         nvml = self._nvml
-        return Gpu(
-            nvml.nvmlDeviceGetUUID(handle),
-            nvml.nvmlDeviceGetName(handle),
-            nvml.nvmlDeviceGetPciInfo(handle).busId,
-            tuple(Instance(uuid, *ids) for uuid, ids, _ in self._instances(handle)),
-        )
+        instances = tuple(self._instances(handle))
+        bus_id = nvml.nvmlDeviceGetPciInfo(handle).busId
+        return Gpu(nvml.nvmlDeviceGetUUID(handle), nvml.nvmlDeviceGetName(handle), bus_id, instances)
 
-    def _instances(self, handle: Any) -> list[tuple[str, tuple[int, int], Any]]:  # noqa: ANN401 -- as above
-        """Return uuid, ids and handle of the MIG instances of a GPU."""
+    def _instances(self, handle: Any) -> list[Instance]:  # noqa: ANN401 -- as above
+        """Return the MIG instances of a GPU, and keep their handles."""
         nvml = self._nvml
         try:
             if nvml.nvmlDeviceGetMigMode(handle)[0] != nvml.NVML_DEVICE_MIG_ENABLE:
@@ -135,9 +133,10 @@ class Nvml:
             try:
                 one = nvml.nvmlDeviceGetMigDeviceHandleByIndex(handle, index)
                 ids = nvml.nvmlDeviceGetGpuInstanceId(one), nvml.nvmlDeviceGetComputeInstanceId(one)
-                found.append((nvml.nvmlDeviceGetUUID(one), ids, one))
+                found.append(Instance(nvml.nvmlDeviceGetUUID(one), *ids))
             except nvml.NVMLError:  # an index without an instance
                 continue
+            self._instance_of[found[-1].uuid] = one
         return found
 
     def _whole(self, sensor_id: str, handle: Any, gpu: Gpu, *, is_ours: bool) -> list[Sensor]:  # noqa: ANN401 -- as above
@@ -218,8 +217,7 @@ class Nvml:
 
     def _instance(self, one: Instance, parent: Any, whole: Sensor) -> Sensor:  # noqa: ANN401 -- a handle of pynvml
         """Model the power of a MIG instance, which has no sensor: its parent's, by compute slices."""
-        nvml, about = self._nvml, whole.about
-        handle = next(handle for uuid, _, handle in self._instances(parent) if uuid == one.uuid)
+        nvml, about, handle = self._nvml, whole.about, self._instance_of[one.uuid]
         slices = self._asked(lambda: nvml.nvmlDeviceGetAttributes(handle).computeInstanceSliceCount)
         most = self._asked(lambda: nvml.nvmlDeviceGetMaxMigDeviceCount(parent))
         ratio = slices / most if slices and most else None
