@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from green.meters import About, Sensor
 
 
+LEAST = 1e-6  # of the whole: an end is stated by the value, and nothing times anything is nothing
+
+
 class Share:
     """The part of a whole sensor's readings that is ours."""
 
@@ -30,6 +33,7 @@ class Share:
         reading, ratio = self._whole.read(), self._ratio()
         if reading is None or ratio is None:
             return None
+        ratio = max(ratio, LEAST)
         if not self._is_counter:
             return reading * ratio
         grown_j = 0.0 if self._last_j is None else reading - self._last_j

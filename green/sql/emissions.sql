@@ -567,8 +567,10 @@ making AS (
             AND energy_low_kwh = energy_high_kwh AND energy_kwh > 0
         ) AS lacks_interval,
         bool_or(is_counted AND energy_high_kwh IS NULL) AS lacks_bound,
-        -- five minutes of an hour, and half of what was read in it
-        coalesce(bool_or(is_counted AND still_s >= 300 AND still_s >= 0.5 * covered_s), FALSE) AS stands_still,
+        -- five minutes of an hour, and half of what was read in it; a model may give one power for ever
+        coalesce(
+            bool_or(is_counted AND method <> 'modelled' AND still_s >= 300 AND still_s >= 0.5 * covered_s), FALSE
+        ) AS stands_still,
         coalesce(sum(gaps) FILTER (WHERE is_counted), 0) AS gaps,
         coalesce(sum(resets) FILTER (WHERE is_counted), 0) AS resets,
         count(DISTINCT answer) FILTER (WHERE is_counted AND energy_kwh IS NULL) AS dark_devices,

@@ -60,6 +60,14 @@ def test_a_machine_without_a_sensor_gives_modelled_energy_with_a_wide_interval(t
     assert joules(run, "_high") == pytest.approx(60 * (8 * 5.81 + 62.5 * 0.392), rel=1e-6)
 
 
+def test_a_model_that_gives_one_power_for_an_hour_is_no_sensor_that_stands_still(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    sight = Procfs(lambda: frozenset({"cpu"})).look(Asked(pid=1, proc=str(machine.proc), sys=str(machine.sys)))
+    run = run_of(tmp_path, log_of([sight], range(0, 3601, 10), lambda _: None))
+    assert run["scope"] == "memory"
+    assert "FROZEN_SENSOR" not in run["flags"]
+
+
 def test_packages_are_measured_and_what_has_no_counter_is_modelled_beside_them(tmp_path: Path) -> None:
     machine, clock = Machine(tmp_path), Clock()
     zone = Zone(machine.sys, "intel-rapl:0", "package-0", range_uj=1_000_000_000)
@@ -106,6 +114,24 @@ def test_an_instance_reaches_from_nothing_to_its_whole_gpu(tmp_path: Path) -> No
     assert joules(run, "_low") == 0.0
     assert joules(run, "_high") == pytest.approx(true_j, rel=1e-3)
     assert {"SHARED_DEVICE", "MODELLED_SENSOR"} <= set(run["flags"])
+
+
+def test_a_job_that_did_nothing_on_a_shared_node_may_still_have_caused_all_of_it(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    machine.process(1, allowed="0-1")
+    zone = Zone(machine.sys, "intel-rapl:0", "package-0")
+    family = Rapl()
+    sight = family.look(Asked(pid=1, proc=str(machine.proc), sys=str(machine.sys)))
+
+    def at(t_s: float) -> None:
+        machine.busy(0.0, 0.0, t_s, t_s)  # on processors that are not the job's
+        zone.add(100.0 if t_s else 0.0)
+
+    run = run_of(tmp_path, log_of([sight], range(0, 101, 10), at))
+    family.close()
+    assert joules(run) == pytest.approx(0.0, abs=0.01)
+    assert joules(run, "_low") == 0.0
+    assert joules(run, "_high") == pytest.approx(1000.0, rel=1e-3)
 
 
 @pytest.mark.skipif(not truth.has_gcc(), reason=truth.NO_GCC)
