@@ -21,19 +21,21 @@ from green.whatif import rates_of
 from tests.plan.helper import POLICIES, Planner, text_of
 
 
-def ran(work: Planner, name: str, planned_h: int, actual_h: int, team: str = "nlp") -> None:
-    """Record a plan; then the run that it was."""
-    work.put(f"{name}/run.yaml", text_of(run_id=name, duration=f"{planned_h} h", team=team))
+def ran(work: Planner, *hours: tuple[str, int, int], team: str = "nlp") -> None:
+    """Record plans of (run_id, planned hours, actual hours); then the runs that they were."""
+    for name, planned_h, _ in hours:
+        work.put(f"{name}/run.yaml", text_of(run_id=name, duration=f"{planned_h} h", team=team))
     work.ledgered()
-    work.put(f"{name}/run.yaml", text_of(run_id=name, duration=f"{actual_h} h", team=team, status="completed"))
+    for name, _, actual_h in hours:
+        said = text_of(run_id=name, duration=f"{actual_h} h", team=team, status="completed")
+        work.put(f"{name}/run.yaml", said)
     work.ledgered()
 
 
 def test_the_plan_survives_the_run_and_a_team_has_the_median_of_its_runs(tmp_path: Path) -> None:
     work = Planner(tmp_path)
-    for name, planned_h, actual_h in (("a", 10, 10), ("b", 10, 13), ("c", 10, 40), ("d", 10, 5)):
-        ran(work, name, planned_h, actual_h)
-    ran(work, "e", 100, 110, team="other")
+    ran(work, ("a", 10, 10), ("b", 10, 13), ("c", 10, 40), ("d", 10, 5))
+    ran(work, ("e", 100, 110), team="other")
     work.put("f/run.yaml", text_of(run_id="f"))
     work.put("g/run.yaml", text_of(run_id="g", status="completed"))
     work.ledgered()
@@ -54,7 +56,7 @@ def test_of_several_plans_the_last_before_the_run_counts(tmp_path: Path) -> None
     work = Planner(tmp_path)
     work.put("a/run.yaml", text_of(run_id="a", duration="1 h"))
     work.ledgered()
-    ran(work, "a", 20, 30)
+    ran(work, ("a", 20, 30))
     (run,) = work.query("SELECT * FROM plan_actual")
     assert run["duration_ratio"] == pytest.approx(1.5)
 
@@ -72,7 +74,7 @@ def test_what_is_unknown_of_plan_or_run_is_no_ratio(tmp_path: Path) -> None:
 
 def test_a_plan_of_a_team_says_what_its_plans_were_worth(tmp_path: Path) -> None:
     work = Planner(tmp_path)
-    ran(work, "a", 10, 13)
+    ran(work, ("a", 10, 13))
     found = work.found(text_of())
     assert [(one["team"], one["runs"]) for one in found["calibration"]] == [("nlp", 1)]
     assert found["calibration"][0]["energy_ratio"] == pytest.approx(1.3)
@@ -89,7 +91,7 @@ def test_the_page_has_plan_against_actual_where_there_is_any(tmp_path: Path) -> 
     work.put("x/run.yaml", text_of(run_id="x", status="completed"))
     work.ledgered()
     assert 'id="plans"' not in page_of(work)
-    ran(work, "<b>a</b>", 10, 13)
+    ran(work, ("<b>a</b>", 10, 13))
     text = page_of(work)
     assert text.index('id="runs"') < text.index('id="plans"') < text.index('id="groups"')
     assert '<a href="#plans">Plan against actual</a>' in text

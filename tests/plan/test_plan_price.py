@@ -6,6 +6,7 @@ import json
 import math
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,7 +18,7 @@ from tests.plan.helper import RECORD, Planner, figures, text_of, what_ifs
 FIGURES = ("energy_kwh", "facility_energy_kwh", "operational_kgco2e", "embodied_kgco2e", "emissions_kgco2e", "water_l")
 REGIONS = st.sampled_from(["DE", "FR", "SE", "aws:eu-west-1", "gcp:europe-west1"])
 FEW = settings(
-    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=2, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 
 
@@ -36,30 +37,43 @@ def records(draw: st.DrawFn) -> dict[str, object]:
 
 
 @FEW
-@given(said=records())
-def test_a_plan_has_the_figures_of_the_same_record_as_a_run_that_was_completed(said: dict[str, object]) -> None:
+@given(drawn=st.lists(records(), min_size=5, max_size=8))
+def test_plans_have_the_figures_of_the_same_records_as_runs_that_were_completed(drawn: list[dict[str, Any]]) -> None:
     with TemporaryDirectory() as folder:
         work = Planner(Path(folder))
-        (plan,) = work.found(text_of(**said))["plans"]
-        work.put("p/run.yaml", text_of(**said, status="completed"))
+        for number, said in enumerate(drawn):
+            work.put(f"../plans/{number}/run.yaml", text_of(**said, run_id=f"r{number}"))
+            work.put(f"{number}/run.yaml", text_of(**said, run_id=f"r{number}", status="completed"))
+        plans = {one["run_id"]: one for one in work.priced(work.folder / "plans")["plans"]}
         work.ledgered()
-        (run,) = work.query("SELECT * FROM runs")
-        assert figures(plan)["cost_usd"][0] == run["cost_usd"]
-        for name in FIGURES:
-            assert figures(plan)[name] == (run[name], run[f"{name}_low"], run[f"{name}_high"]), name
-        assert plan["unknown_reasons"] == run["unknown_reasons"]
+        runs = {row["run_id"]: row for row in work.query("SELECT * FROM runs")}
+        assert plans.keys() == runs.keys()
+        for run_id, run in runs.items():
+            found = figures(plans[run_id])
+            assert found["cost_usd"][0] == run["cost_usd"]
+            for name in FIGURES:
+                assert found[name] == (run[name], run[f"{name}_low"], run[f"{name}_high"]), (run_id, name)
+            assert plans[run_id]["unknown_reasons"] == run["unknown_reasons"]
 
 
 @FEW
-@given(said=records())
-def test_a_what_if_that_changes_nothing_is_the_plan(said: dict[str, object]) -> None:
+@given(drawn=st.lists(records(), min_size=5, max_size=8))
+def test_a_what_if_that_changes_nothing_is_the_plan(drawn: list[dict[str, Any]]) -> None:
     with TemporaryDirectory() as folder:
-        region, device = said["site"]["region"], said["hardware"][0]["device"]  # type: ignore[index] -- made above
-        found = Planner(Path(folder)).found(text_of(**said), regions=(region,), devices=(device,))
-        same = what_ifs(found)
-        for key in (("region", region), ("device", device)):
-            assert figures(same[key]) == figures(found["plans"][0])
-            assert same[key]["flags"] == found["plans"][0]["flags"]
+        work = Planner(Path(folder))
+        for number, said in enumerate(drawn):
+            work.put(f"../plans/{number}/run.yaml", text_of(**said, run_id=f"r{number}"))
+        regions = tuple({said["site"]["region"] for said in drawn})
+        devices = tuple({said["hardware"][0]["device"] for said in drawn})
+        plans = {
+            one["run_id"]: one for one in work.priced(work.folder / "plans", regions=regions, devices=devices)["plans"]
+        }
+        for number, said in enumerate(drawn):
+            plan = plans[f"r{number}"]
+            for change, value in (("region", said["site"]["region"]), ("device", said["hardware"][0]["device"])):
+                (same,) = (one for one in plan["what_if"] if (one["change"], one["value"]) == (change, value))
+                assert figures(same) == figures(plan)
+                assert same["flags"] == plan["flags"]
 
 
 def test_regions_hours_and_devices_change_what_they_are(tmp_path: Path) -> None:
