@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from green.readers import Log, Sink
 
 HEAD_LINES = 64
+COMPONENTS = ("gpu", "cpu")
+MOST_CHARS = 4_000  # of a message that is looked into: 50 devices with long names
 MOST_WRAPPED = 40  # lines of one printed list of powers: 300 devices
 DIVIDED = "DIVIDED_BY_DEVICES"
 UNMEASURED = "EPOCHS_UNMEASURED"
@@ -110,7 +112,9 @@ class _Reading:
         self.said(number, text.removeprefix("CarbonTracker:").strip())
 
     def said(self, number: int, text: str) -> None:
-        """Take what one message says."""
+        """Take what one message says; what is longer than any is none."""
+        if len(text) > MOST_CHARS:
+            return
         found = self.found
         if (power := _POWER.fullmatch(text)) is not None:
             self.powers(number, power[1].lower(), power[2].strip())
@@ -143,6 +147,9 @@ class _Reading:
 
     def powers(self, number: int, component: str, cell: str) -> None:
         """Take the average power of an epoch: a number, or one a device in brackets."""
+        if component not in COMPONENTS:
+            self.sink.reject(number, "UNREADABLE_POWER", f"{component}: no component that is known", run=self.run)
+            return
         if cell.startswith("[") and not cell.endswith("]"):
             self.open = (number, component, cell)
             return
@@ -185,8 +192,8 @@ class _Reading:
         for component, own in sorted(self.found.components.items()):
             names = self.found.devices.get(component, [])
             covers = ["cpu", "memory"] if any(name.startswith("dram") for name in names) else [component]
-            if own.unknown or component not in ("gpu", "cpu"):
-                self.sink.reject(own.line, "UNKNOWN_VERSION", own.unknown or component, run=self.run)
+            if own.unknown:
+                self.sink.reject(own.line, "UNKNOWN_VERSION", own.unknown, run=self.run)
             elif own.measured:
                 modelled = component == "cpu" and not any(_RAPL.fullmatch(name) or name == "CPU" for name in names)
                 method = "modelled" if modelled and names else "imported"
@@ -207,7 +214,7 @@ class _Reading:
             detail = "the total may be divided by the number of devices: keep _carbontracker.log beside it"
             self.sink.reject(line, DIVIDED, detail, run=self.run)
         else:
-            covers = [component for component in ("gpu", "cpu") if component in self.found.devices]
+            covers = [component for component in COMPONENTS if component in self.found.devices]
             self.sink.statement(self.run, covers, energy_kwh, basis="facility", line=line)
 
     def hardware(self) -> None:
@@ -215,7 +222,7 @@ class _Reading:
         for component, names in sorted(self.found.devices.items()):
             kinds = Counter("" if _RAPL.fullmatch(name) or name in ("CPU", "GPU", "ANE") else name for name in names)
             for number, (name, count) in enumerate(kinds.items()):
-                if name and component in ("gpu", "cpu"):
+                if name and component in COMPONENTS:
                     device = f"{component}-{number}"
                     self.sink.device(self.run, device, component, name=name, count=float(count), line=1)
 

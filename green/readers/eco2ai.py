@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from green.readers import Found
+from green.readers import Found, Unreadable
 from green.readers.parse import Clock, csv_rows, decimal, seconds_us, split_cells
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ TOTALS = ("power_consumption(kWh)", "power_consumption(kWTh)")  # energy, whatev
 PARTS = {"cpu": "cpu_power_consumption(kWh)", "memory": "ram_power_consumption(kWh)"}  # of a fork
 NEEDED = frozenset({"project_name", "start_time", "duration(s)"})
 DEFAULT_PROJECTS = frozenset({"", "Deafult project name", "Default project name"})  # the first is Eco2AI's own spelling
+MOST_CHARS = 400  # of a device's name
+MOST_ROWS = 500_000  # all are held, for rows of one run need not stand together
 PARTS_TOLERANCE = Decimal("1e-6")
 
 _CPU = re.compile(r"(.*?)/(\d{1,4}) device\(s\).*", re.ASCII)
@@ -56,8 +58,9 @@ def _sum(rows: list[dict[str, str]], column: str) -> Decimal | None:
 
 def _counted(pattern: re.Pattern[str], text: str) -> tuple[str, float]:
     """Return name and number of "A100 4 device(s)"; one of a name alone."""
-    match = pattern.fullmatch(text.strip())
-    return (match[1].strip(), float(match[2])) if match else (text.strip(), 1.0 if text.strip() else 0.0)
+    text = text.strip()[:MOST_CHARS]
+    match = pattern.fullmatch(text)
+    return (match[1].strip(), float(match[2])) if match else (text, 1.0 if text else 0.0)
 
 
 def _region(text: str) -> str | None:
@@ -139,6 +142,8 @@ class Eco2AI:
             if not any(names) or not columns:
                 continue
             number += 1
+            if number > MOST_ROWS:
+                raise Unreadable(f"more than {MOST_ROWS} rows: split the file")
             row = dict(zip(columns, names, strict=False))
             # Before rows had ids, a run was told by its project and start, and each write added a row.
             started = (row.get("project_name", ""), row.get("start_time", ""))

@@ -28,6 +28,7 @@ COVERS = {
     "host": ["gpu", "cpu", "memory", "rest"],
 }
 HEAD_LINES = 8
+MOST_CHARS = 120  # of a column's name
 
 _TIME = re.compile(
     r"(?:unix|epoch|elapsed|relative|run|wall)?[ _]?"
@@ -84,7 +85,7 @@ def _cells(text: str, separator: str) -> list[str]:
 
 def _power(number: int, cell: str) -> _Column | None:
     """Return the column of power that a cell of the header names; None where it names none, or no unit."""
-    match = _POWER.fullmatch(cell)
+    match = _POWER.fullmatch(cell) if len(cell) <= MOST_CHARS else None
     if match is None or _NEVER.search(cell):
         return None
     if not (match[2] or "watt" in match[3].lower() or _WORD.search(match[1])):
@@ -101,7 +102,7 @@ def _layout(log: Log) -> _Layout | None:
     for separator in (",", ";", "\t"):
         cells = [cell.strip(' "') for cell in _cells(text, separator)]
         powers = [column for number, cell in enumerate(cells) if (column := _power(number, cell)) is not None]
-        times = [number for number, cell in enumerate(cells) if _TIME.fullmatch(cell)]
+        times = [number for number, cell in enumerate(cells) if _TIME.fullmatch(cell[:MOST_CHARS])]
         if any(map(_NOT_OURS.search, cells)) or not powers or not times or len(cells) < 2 or _GADGET in cells:  # noqa: PLR2004 -- a time and a power
             continue
         words = [cells[number].lower() for number in times]
