@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from green.policy.metrics import CATALOGUE, DISCLOSABLE, SELECTABLE
+from green.policy.metrics import CATALOGUE, DISCLOSABLE, FINDINGS, SELECTABLE
 from green.tables import quote
 from green.vocabulary import Kind, Status
 
@@ -42,6 +42,8 @@ DERIVED = {  # from the columns of `runs`; the ends of a share are where one par
     "embodied_ratio": "embodied_kgco2e / nullif(emissions_kgco2e, 0)",
     "embodied_ratio_low": "embodied_kgco2e_low / nullif(embodied_kgco2e_low + operational_kgco2e_high, 0)",
     "embodied_ratio_high": "embodied_kgco2e_high / nullif(embodied_kgco2e_high + operational_kgco2e_low, 0)",
+    "findings": "CASE WHEN coalesce(energy_kwh, facility_energy_kwh) IS NOT NULL THEN"
+    f" len(list_intersect(flags, [{', '.join(map(quote, FINDINGS))}])) END",
 }
 UNIT: dict[str, str] = {"run_id": "VARCHAR", "unit": "VARCHAR", "amount": "DOUBLE"}
 _FAULTY = """CREATE OR REPLACE TEMP TABLE faulty AS

@@ -150,6 +150,26 @@ _RATIOS = (
         reasons=("NO_SAMPLES",),
         description="share of the measured time in which the devices did nothing",
     ),
+    Metric(
+        "quality.findings",
+        "findings",
+        "1",
+        "ratio",
+        is_additive=False,
+        has_interval=False,
+        reasons=_ENERGY,
+        description="how many kinds of findings say that the run's figures cannot be right",
+    ),
+)
+# The flags that quality.findings counts: a figure contradicts another, its hardware, its region or itself.
+FINDINGS = (
+    "ANSWERS_DISAGREE",
+    "CLOCK_JUMPED",
+    "FROZEN_SENSOR",
+    "IMPLAUSIBLE_INTENSITY",
+    "IMPLAUSIBLE_POWER",
+    "PARTS_DISAGREE",
+    "REPORTED_DISAGREES",
 )
 CATALOGUE: dict[str, Metric] = METRICS | {metric.name: metric for metric in _RATIOS}
 

@@ -7,8 +7,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
+from green.policy.facts import select
 from tests.core.helper import START, Work, native, smi, steady
 
 RECORD = "project: nlp\nsite: {region: DE, pue: 1.2}\n"
@@ -157,3 +159,19 @@ def test_counter_and_power_of_one_device_that_disagree_are_flagged(tmp_path: Pat
     run = one(work)
     assert "ANSWERS_DISAGREE" in run["flags"]
     assert "COUNTED_ONCE" not in run["flags"]
+
+
+def test_a_policy_counts_the_findings_of_a_run(tmp_path: Path) -> None:
+    work = Work(tmp_path)
+    work.put("odd.csv", codecarbon(gpu_kwh=0.02))
+    work.put("plain.csv", codecarbon(gpu_kwh=0.005))
+    work.put("none.csv", "timestamp, name, temperature.gpu\n2026/03/01 08:00:00.000, A100, 50\n")
+    work.ledgered()
+    with duckdb.connect(str(work.store), read_only=True) as con:
+        runs = con.execute("SELECT * FROM runs")
+        columns = [column[0] for column in runs.description]
+        found = con.execute(
+            f"SELECT run_id, findings FROM (SELECT {select(columns)} FROM runs) ORDER BY run_id"
+        ).fetchall()
+    # 1,200 W of a GPU, and 46 g/kWh reported where the grid has seven times as much
+    assert found == [("none.csv", None), ("odd.csv#r", 2.0), ("plain.csv#r", 0.0)]
