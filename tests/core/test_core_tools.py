@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from green.explain import explain
 from green.policy.facts import select
 from tests.core.helper import START, Work, native, smi, steady
 
@@ -175,3 +176,20 @@ def test_a_policy_counts_the_findings_of_a_run(tmp_path: Path) -> None:
         ).fetchall()
     # 1,200 W of a GPU, and 46 g/kWh reported where the grid has seven times as much
     assert found == [("none.csv", None), ("odd.csv#r", 2.0), ("plain.csv#r", 0.0)]
+
+
+def test_explain_shows_both_answers_and_which_counts(tmp_path: Path) -> None:
+    work = Work(tmp_path)
+    work.put("r/run.yaml", RECORD)
+    work.put("r/smi.csv", steady(300, 60))
+    work.put("r/events.jsonl", wandb([(0, 290), (15, 290), (30, 290)]))
+    work.put("r/emissions.csv", codecarbon(gpu_kwh=0.0049))
+    work.ledgered()
+    with duckdb.connect(str(work.store), read_only=True) as con:
+        con.execute("SET TimeZone = 'UTC'")
+        (energy,) = explain(con, "r", "energy.it")["figures"]
+    found = {one["answer"]: (one["is_counted"], one["why"]) for one in energy["inputs"] if one["input"] == "energy"}
+    assert found["r/smi.csv:gpu0/sampled"] == (True, "the best answer for gpu")
+    beside = "counted is gpu from r/smi.csv:gpu0/sampled (sampled)"
+    assert found["r/events.jsonl:gpu0/sampled"] == (False, beside)
+    assert found["log-0"] == (False, beside)
