@@ -31,6 +31,7 @@ class IngestSettings(Part):
 
     fingerprint: Literal["mtime", "content"] = "mtime"
     most_rejects_per_file: int = Field(default=200, ge=1, le=100_000)
+    most_unpacked_bytes: int = Field(default=4 << 30, ge=1 << 16, le=1 << 42)
 
 
 class EnergySettings(Part):

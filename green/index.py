@@ -11,6 +11,7 @@ import filecmp
 import json
 import os
 import re
+import stat
 from collections import Counter
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -28,6 +29,7 @@ OPENED = frozenset(
     ".csv .tsv .txt .log .json .jsonl .yaml .parquet .prom .out .benchmark".split()  # noqa: SIM905 -- reads as the contract lists them
 )
 PACKED = (".gz", ".zst")
+NOT_A_FILE = "not a file"  # in the place of a fingerprint: a pipe, a socket, a device
 OURS = frozenset({"results", "audit", ".snakemake"})
 
 # Folders that a tool keeps for one run: MLflow's file store, W&B's local runs.
@@ -93,18 +95,19 @@ def _folder(
         if entry.is_dir(follow_symlinks=False):
             if entry.path not in ours:
                 inner.append((entry.path, path, owner))
-        elif not opened(entry.name, below) or not _is_file(entry):
+        elif not opened(entry.name, below) or (not (is_file := _is_file(entry)) and not _is_special(entry)):
             found.skipped[os.path.splitext(entry.name)[1] or "(none)"] += 1  # noqa: PTH122 -- a name, not a path
         else:
             source = owner or source_of(path)
-            found.sources.setdefault(source, []).append((path, *_print(entry, fingerprint)))
+            known = _print(entry, fingerprint) if is_file else (0, NOT_A_FILE)
+            found.sources.setdefault(source, []).append((path, *known))
     return inner
 
 
 def source_of(path: str) -> str:
     """Return the source of a file outside any run's folder: the file itself, or what it is one of."""
     folder, _, name = path.rpartition("/")
-    if name.removesuffix(".gz").endswith(NATIVE):
+    if any(name.endswith(NATIVE + packed) for packed in ("", *PACKED)):
         return folder or "."
     kept = KEPT_BY_TOOL.match(path)
     if kept is not None:
@@ -121,13 +124,22 @@ def _is_file(entry: os.DirEntry[str]) -> bool:
         return False
 
 
+def _is_special(entry: os.DirEntry[str]) -> bool:
+    """Tell whether an entry is there and neither file nor folder: a pipe, a socket, a device. It is never opened."""
+    try:
+        mode = entry.stat().st_mode
+    except OSError:
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
 def _print(entry: os.DirEntry[str], fingerprint: str) -> tuple[int, int | str]:
     """Return size and fingerprint of a file: its mtime, or its content where mtimes are not kept."""
-    stat = entry.stat()
+    found = entry.stat()
     if fingerprint == "content":
         with open(entry.path, "rb") as stream:  # noqa: PTH123 -- a name of undecodable bytes stays usable
-            return stat.st_size, digest_of(stream)
-    return stat.st_size, stat.st_mtime_ns
+            return found.st_size, digest_of(stream)
+    return found.st_size, found.st_mtime_ns
 
 
 def printable(name: str) -> str:

@@ -190,8 +190,16 @@ EMPTY: the file is empty
 > remove it, or see why its tool wrote nothing
 BINARY: the file is no text
 > export it as CSV or JSON lines
-COMPRESSED: compressed logs are not read yet
-> unpack it
+CUT_PACKED: the compressed file is cut or broken, and nothing of it is read
+> pack it again, or unpack what can be saved
+ZIP_BOMB: the compressed file unpacks to far more than any log does
+> unpack it yourself, if you trust it
+TOO_LARGE: the compressed file unpacks to more than ingest: most_unpacked_bytes: allows
+> raise it in config.yaml, or unpack the file
+NOT_A_FILE: the path is a pipe, a socket or a device
+> remove it from the folder of logs
+OUTSIDE: the path is a link that leads out of the folder of logs, where anything might be read
+> copy the file, or point logs: at the folder that holds both
 UNREADABLE: the file cannot be opened or read, or is not what its reader needs; the detail says which
 > mend permissions, or the head of the file
 TIME_OUT_OF_RANGE: the time is outside the years 2000 to 2099

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from pathlib import Path
@@ -10,9 +12,10 @@ from typing import TYPE_CHECKING
 from green import record as records
 from green.assemble import assemble, site_of, zone
 from green.draft import LogRead, Rows, drafts
-from green.index import PACKED, RECORDS, digest_of, printable
+from green.index import RECORDS, digest_of, printable
 from green.readers import HEAD_BYTES, Log, Unreadable, lookalikes, recognise
 from green.sink import FileSink, SampleFile
+from green.unpack import Packed, kind_of, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +47,9 @@ def read_source(shard: Shard, source: str, files: Sequence[File]) -> None:
     home = "" if source == "." else f"{source}/"
     own = next((name for kind in RECORDS for name in names if name == f"{home}{kind}"), None)
     record = None
-    if own is not None:
+    if own is not None and (fault := _fault(shard.logs, str(shard.logs / own))) is not None:
+        _reject(shard, shown, printable(own), None, *fault)
+    elif own is not None:
         record = records.read(str(shard.logs / own), printable(own))
         for mistake in record.mistakes:
             _reject(shard, shown, printable(own), mistake.line, mistake.reason, mistake.detail)
@@ -78,13 +83,54 @@ def read_source(shard: Shard, source: str, files: Sequence[File]) -> None:
 
 
 def _log(shard: Shard, source: str, name: str, local: tzinfo | None, seen: dict[str, str]) -> LogRead | None:
-    """Recognise and read one log; None where nobody can, with the reason in `rejects`."""
+    """Recognise and read one log, unpacked where it is compressed; None where nobody can, with the reason."""
     path, shown = str(shard.logs / name), printable(name)
-    if name.endswith(PACKED):
-        _input(shard, source, name, None)
-        _reject(shard, source, shown, None, "COMPRESSED", "compressed logs are not read yet: unpack it")
+    if (fault := _fault(shard.logs, path)) is not None:
+        _reject(shard, source, shown, None, *fault)
         return None
-    known = _digest(shard.logs / name)  # once: a large log is not hashed again for its row of inputs
+    try:
+        kind = kind_of(path)
+    except OSError as error:
+        _reject(shard, source, shown, None, "UNREADABLE", error.strerror or "cannot be opened")
+        return None
+    if kind is None:
+        return _plain(shard, source, name, path, _digest(shard.logs / name), local, seen)
+    beside = getattr(shard.samples.stream, "name", None)  # where there is room for what a shard writes
+    with tempfile.NamedTemporaryFile(prefix=".unpacked-", dir=os.path.dirname(beside) if beside else None) as out:  # noqa: PTH120 -- a text
+        try:
+            digest = unpack(path, kind, out, most_bytes=shard.config.ingest.most_unpacked_bytes)
+        except (Packed, OSError) as error:
+            _input(shard, source, name, None)
+            reason = error.reason if isinstance(error, Packed) else "UNREADABLE"
+            _reject(shard, source, shown, None, reason, str(error)[:200])
+            return None
+        out.flush()
+        known = digest, os.path.getsize(path)  # noqa: PTH202 -- a name of undecodable bytes stays usable
+        return _plain(shard, source, name, out.name, known, local, seen)
+
+
+def _fault(logs: Path, path: str) -> tuple[str, str] | None:
+    """Tell why a path is not to be opened at all: no file, or a link that leads out of the logs."""
+    if not os.path.isfile(path):  # noqa: PTH113 -- a name of undecodable bytes stays usable
+        return "NOT_A_FILE", "a pipe, a socket or a device"
+    if os.path.islink(path):  # noqa: PTH114 -- as above
+        root = os.path.join(os.path.realpath(logs), "")  # noqa: PTH118 -- as above
+        if not os.path.realpath(path).startswith(root):
+            return "OUTSIDE", "a link that leads out of the folder of logs"
+    return None
+
+
+def _plain(  # noqa: PLR0913, PLR0917 -- what is known of one log
+    shard: Shard,
+    source: str,
+    name: str,
+    path: str,
+    known: tuple[str, int],
+    local: tzinfo | None,
+    seen: dict[str, str],
+) -> LogRead | None:
+    """Recognise and read the plain bytes of a log."""
+    shown = printable(name)
     digest = known[0]
     if (first := seen.setdefault(digest, shown)) != shown and digest:
         _input(shard, source, name, None, known=known)

@@ -41,9 +41,14 @@ def _print(found: list[dict[str, Any]]) -> None:
     from green.output.text import table  # noqa: PLC0415 -- rich, only for a table
 
     for result in found:
-        show(f"{result['path']}: {len(result['runs'])} runs, {len(result['files'])} files read")
-        rows = [[f["file"], f["reader"] or "-", ", ".join(f["refused"]) or "read"] for f in result["files"]]
-        show(table(["file", "read as", "refused"], rows).rstrip("\n"))
+        read = sum(file["reader"] is not None for file in result["files"])
+        left = len(result["files"]) - read
+        show(f"{result['path']}: {len(result['runs'])} runs, {read} files read" + (f", {left} not" if left else ""))
+        rows = [
+            [f["file"], f["reader"] or "-", str(len(f["runs"])), ", ".join(f["refused"]) or "-"]
+            for f in result["files"]
+        ]
+        show(table(["file", "read as", "runs", "refused"], rows).rstrip("\n"))
         for ending, count in sorted(result["not_opened"].items()):
             show(f"not opened: {count} x {ending}")
 
@@ -78,16 +83,22 @@ def _one(config: Config, path: Path) -> dict[str, Any]:
         own = config.model_copy(update={"logs": str(root.resolve())})
         reading.ingest(own, sources, settings="", out=out / "ingest" / "all", cache=out / "cache", progress=tick)
         with stages.connect() as con:
-            for name in ("run", "inputs", "rejects"):
+            for name in ("run", "inputs", "rejects", "run_inputs"):
                 stages.bind(con, name, stages.files_of(name, out, ["all"]))
             runs = [row[0] for row in con.execute("SELECT run_id FROM run ORDER BY 1").fetchall()]
             files = con.execute(
                 "WITH refused AS (SELECT file, reason, detail, min(line) AS line, sum(lines) AS lines FROM rejects"
-                " GROUP BY file, reason, detail)"
-                " SELECT i.file, i.reader, list(r.reason || CASE WHEN r.line IS NULL THEN '' WHEN r.lines > 1"
+                " GROUP BY file, reason, detail),"
+                " owned AS (SELECT file, list(run_id ORDER BY run_id) AS runs FROM run_inputs GROUP BY file)"
+                " SELECT coalesce(i.file, r.file), i.reader, any_value(o.runs),"
+                " list(r.reason || CASE WHEN r.line IS NULL THEN '' WHEN r.lines > 1"
                 " THEN format(' ({} lines from line {})', r.lines, r.line) ELSE format(' (line {})', r.line) END"
                 " || ': ' || r.detail ORDER BY r.line, r.reason, r.detail) FILTER (WHERE r.file IS NOT NULL)"
-                " FROM inputs i LEFT JOIN refused r USING (file) GROUP BY ALL ORDER BY 1"
+                " FROM inputs i FULL JOIN refused r ON i.file = r.file LEFT JOIN owned o ON i.file = o.file"
+                " GROUP BY coalesce(i.file, r.file), i.reader ORDER BY 1"
             ).fetchall()
-    rows = [{"file": file, "reader": reader, "refused": list(refused or [])} for file, reader, refused in files]
+    rows = [
+        {"file": file, "reader": reader, "runs": list(own or []), "refused": list(refused or [])}
+        for file, reader, own, refused in files
+    ]
     return {"path": str(path), "runs": runs, "files": rows, "not_opened": dict(scanned.skipped)}

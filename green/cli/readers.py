@@ -24,4 +24,4 @@ def readers(
         show_json(found)
     else:
         for row in found:
-            show(f"{row['name']:<12} {row['title']}")
+            show(f"{row['name']:<15} {row['title']}")

@@ -8,6 +8,7 @@ found. It raises `Unreadable` where the file as a whole cannot be used; a bad li
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 UNDATED_US = 4_070_908_800_000_000  # 2099-01-01T00:00:00Z
 COMPONENTS = ("gpu", "cpu", "memory", "rest")
 HEAD_BYTES = 65_536
+MOST_LINE = 64 << 20  # characters: no tool writes such a line, and it must not fill the memory
 
 
 class Unreadable(ValueError):  # noqa: N818 -- what the log is; every reader raises it by this name
@@ -47,10 +49,17 @@ class Log:
             yield stream
 
     def lines(self) -> Iterator[str]:
-        """Yield the decoded lines without their ends."""
+        """Yield the decoded lines without their ends; of a line beyond MOST_LINE its beginning."""
         with self.open() as stream:
-            for line in stream:
-                yield line.rstrip("\r\n")
+            if os.fstat(stream.fileno()).st_size <= MOST_LINE:
+                for line in stream:
+                    yield line.rstrip("\r\n")
+                return
+            is_rest = False
+            while line := stream.readline(MOST_LINE):
+                if not is_rest:
+                    yield line.rstrip("\r\n")
+                is_rest = not line.endswith(("\n", "\r"))
 
     @property
     def head_lines(self) -> list[str]:

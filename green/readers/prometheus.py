@@ -115,7 +115,8 @@ MODELS = ("model", "estimator")  # words of Kepler's label source where no meter
 MOST_DEVICES = 20_000
 SHOWN = 5
 
-_TEXT = re.compile(r"^(?:# (?:HELP|TYPE) )?(?:DCGM_FI_|kepler_|ceems_|scaph_|nvidia_smi_)\w+", re.MULTILINE | re.ASCII)
+_OWN = r"(?:DCGM_FI_|kepler_|ceems_|scaph_|nvidia_smi_)\w+"
+_TEXT = re.compile(rf"^(?:# (?:HELP|TYPE) {_OWN} |{_OWN}(?:\{{\w+=| [-+.\dNI]))", re.MULTILINE | re.ASCII)
 _JSON = re.compile(r'"(?:DCGM_FI_|kepler_|ceems_|scaph_|nvidia_smi_)\w+"', re.ASCII)
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import csv
+import json
 from pathlib import Path
 
 import pytest
 
 from green.cli import main
+from green.readers import readers
+
+SAMPLES = Path(__file__).parents[1] / "readers"
 
 
 def run(*arguments: str | Path) -> int:
@@ -41,3 +46,33 @@ def test_a_file_that_nobody_opens_is_counted(tmp_path: Path, capsys: pytest.Capt
     (tmp_path / "model.pt").write_bytes(b"x")
     assert run(tmp_path / "model.pt") == 0
     assert "not opened: 1 x .pt" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", sorted(path.parent.name for path in SAMPLES.glob("*/expect.csv")))
+def test_every_format_is_shown_as_what_it_is_read_and_what_is_refused(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with (SAMPLES / name / "expect.csv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert run("--json", SAMPLES / name) == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    shown = {file["file"]: file for file in found["files"]}
+    for row in rows:
+        file = shown[row["file"]]
+        if row["method"] == "refused":
+            assert (file["reader"], file["runs"]) == (None, [])
+            assert file["refused"][0].startswith("NOT_RECOGNISED: ")
+        else:
+            assert file["reader"] == name
+            assert f"{row['file']}#{row['run']}".removesuffix("#") in file["runs"]
+            assert {
+                code for code in row["reasons"].split() if not any(code in words for words in file["refused"])
+            } == set()
+
+
+def test_readers_lists_every_format(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["readers"])
+    shown = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in shown] == [reader.name for reader in readers()]
+    assert all(line.split(maxsplit=1)[1] for line in shown)
