@@ -196,6 +196,8 @@ ZIP_BOMB: the compressed file unpacks to far more than any log does
 > unpack it yourself, if you trust it
 TOO_LARGE: the compressed file unpacks to more than ingest: most_unpacked_bytes: allows
 > raise it in config.yaml, or unpack the file
+NO_RUN: the log is of a known format and holds no run: a header alone, or jobs that never started
+> nothing, or see why its tool wrote no more
 NOT_A_FILE: the path is a pipe, a socket or a device
 > remove it from the folder of logs
 OUTSIDE: the path is a link that leads out of the folder of logs, where anything might be read

@@ -163,6 +163,8 @@ def _plain(  # noqa: PLR0913, PLR0917 -- what is known of one log
         sink.reject(None, "UNREADABLE", str(error))
     except OSError as error:
         sink.reject(None, "UNREADABLE", error.strerror or "cannot be read to its end")
+    if not sink.runs and not sink.rejects:
+        sink.reject(None, "NO_RUN", "its header is there, and no row of a run that began")
     _input(
         shard,
         source,
