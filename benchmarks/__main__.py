@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import check, energy, ingest, meter, peers, pipeline, policy, side_by_side
+from benchmarks import check, energy, ingest, meter, peers, pipeline, policy, readers, side_by_side
 from benchmarks.measure import NO_PEERS, PEERS
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ BENCHMARKS = {
     "ingest": ingest.measure,
     "pipeline": pipeline.measure,
     "policy": policy.measure,
+    "readers": readers.measure,
     "peers": peers.measure,
 }
 SIDE_BY_SIDE = "side_by_side"  # gives a page, not ratios

@@ -27,6 +27,20 @@ def make_logs(folder: str, runs: str, samples: str, devices: str) -> None:
     synthetic.logs(Path(folder), int(runs), int(samples), int(devices))
 
 
+def make_small_logs(folder: str) -> None:
+    """Make the logs of the readers' benchmark."""
+    from benchmarks import readers  # noqa: PLC0415 -- as above
+
+    readers.make(Path(folder))
+
+
+def csv_loop(folder: str) -> None:
+    """Print how many small logs a loop over the csv module gives energy for."""
+    from benchmarks import readers  # noqa: PLC0415 -- as above
+
+    print(readers.loop(Path(folder)))
+
+
 def start() -> None:
     """Do what both sides do before any row is read: import, connect, define the formulas."""
     from green import stages  # noqa: PLC0415 -- as above
@@ -206,6 +220,8 @@ WORKS = {
     for function in (
         make_readings,
         make_logs,
+        make_small_logs,
+        csv_loop,
         start,
         scan,
         energy,

@@ -6,6 +6,7 @@ import os
 import tempfile
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -89,24 +90,35 @@ def _log(shard: Shard, source: str, name: str, local: tzinfo | None, seen: dict[
         _reject(shard, source, shown, None, *fault)
         return None
     try:
-        kind = kind_of(path)
+        head, known = _glance(path)
     except OSError as error:
         _reject(shard, source, shown, None, "UNREADABLE", error.strerror or "cannot be opened")
         return None
+    kind = kind_of(head)
     if kind is None:
-        return _plain(shard, source, name, path, _digest(shard.logs / name), local, seen)
+        return _plain(shard, source, name, path, head, known, local, seen)
     beside = getattr(shard.samples.stream, "name", None)  # where there is room for what a shard writes
     with tempfile.NamedTemporaryFile(prefix=".unpacked-", dir=os.path.dirname(beside) if beside else None) as out:  # noqa: PTH120 -- a text
         try:
             digest = unpack(path, kind, out, most_bytes=shard.config.ingest.most_unpacked_bytes)
         except (Packed, OSError) as error:
-            _input(shard, source, name, None)
+            _input(shard, source, name, None, known=known)
             reason = error.reason if isinstance(error, Packed) else "UNREADABLE"
             _reject(shard, source, shown, None, reason, str(error)[:200])
             return None
         out.flush()
-        known = digest, os.path.getsize(path)  # noqa: PTH202 -- a name of undecodable bytes stays usable
-        return _plain(shard, source, name, out.name, known, local, seen)
+        out.seek(0)
+        return _plain(shard, source, name, out.name, out.read(HEAD_BYTES), (digest, known[1]), local, seen)
+
+
+def _glance(path: str) -> tuple[bytes, tuple[str, int]]:
+    """Return the head of a file, its sha256 and its size: a small one is opened and read once."""
+    with open(path, "rb") as stream:  # noqa: PTH123 -- a name of undecodable bytes stays usable
+        head = stream.read(HEAD_BYTES)
+        if len(head) < HEAD_BYTES:
+            return head, (sha256(head).hexdigest(), len(head))
+        stream.seek(0)
+        return head, (digest_of(stream), stream.tell())
 
 
 def _fault(logs: Path, path: str) -> tuple[str, str] | None:
@@ -125,6 +137,7 @@ def _plain(  # noqa: PLR0913, PLR0917 -- what is known of one log
     source: str,
     name: str,
     path: str,
+    head: bytes,
     known: tuple[str, int],
     local: tzinfo | None,
     seen: dict[str, str],
@@ -136,15 +149,9 @@ def _plain(  # noqa: PLR0913, PLR0917 -- what is known of one log
         _input(shard, source, name, None, known=known)
         _reject(shard, source, shown, None, "DUPLICATE_INPUT", f"the same bytes as {first}, which counts")
         return None
-    try:
-        with open(path, "rb") as stream:  # noqa: PTH123 -- a name of undecodable bytes stays usable
-            head = stream.read(HEAD_BYTES)
-    except OSError as error:
-        _reject(shard, source, shown, None, "UNREADABLE", error.strerror or "cannot be opened")
-        return None
     encoding = UTF16.get(head[:2]) or guess(head)
     text = head.decode(encoding, "replace")
-    log = Log(path, shown, text, encoding, local or UTC, local is None)
+    log = Log(path, shown, text, encoding, local or UTC, local is None, is_whole=len(head) < HEAD_BYTES)
     reader = recognise(log, shard.readers) if head else None
     if reader is None:
         _input(shard, source, name, None, known=known)

@@ -113,7 +113,15 @@ def opened(path: Path, shown: str) -> Log:
     with path.open("rb") as stream:
         head = stream.read(HEAD_BYTES)
     encoding = UTF16.get(head[:2]) or guess(head)
-    return Log(str(path), shown, head.decode(encoding, "replace"), encoding, UTC, zone_assumed=True)
+    return Log(
+        str(path),
+        shown,
+        head.decode(encoding, "replace"),
+        encoding,
+        UTC,
+        zone_assumed=True,
+        is_whole=len(head) < HEAD_BYTES,
+    )
 
 
 def _told(reader: Reader, path: Path, text: bytes) -> list[object] | Exception:

@@ -31,11 +31,9 @@ class Packed(ValueError):  # noqa: N818 -- what the file is
         self.reason = reason
 
 
-def kind_of(path: str | Path) -> str | None:
+def kind_of(head: bytes) -> str | None:
     """Tell by its first bytes how a file is compressed; its name may say anything."""
-    with open(path, "rb") as stream:  # noqa: PTH123 -- a name of undecodable bytes stays usable
-        first = stream.read(len(ZSTD))
-    return "gzip" if first.startswith(GZIP) else "zstd" if first == ZSTD else None
+    return "gzip" if head.startswith(GZIP) else "zstd" if head.startswith(ZSTD) else None
 
 
 def unpack(path: str | Path, kind: str, out: IO[bytes], *, most_bytes: int = MOST_BYTES) -> str:

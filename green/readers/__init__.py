@@ -12,6 +12,7 @@ import os
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
+from io import StringIO
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 if TYPE_CHECKING:
@@ -39,10 +40,14 @@ class Log:
     encoding: str  # utf-8 | utf-16-le | utf-16-be | latin-1
     timezone: tzinfo
     zone_assumed: bool  # nobody said which zone naive times are in: UTC
+    is_whole: bool = False  # the head is all of it, so that a small log is read once
 
     @contextmanager
     def open(self) -> Iterator[TextIO]:
         """Open the decoded text; undecodable bytes become U+FFFD, NULs stay."""
+        if self.is_whole:
+            yield StringIO(self.head if self.encoding == "latin-1" else self.head.removeprefix("\ufeff"), newline="")
+            return
         with open(self.path, encoding=self.encoding, errors="replace", newline="") as stream:  # noqa: PTH123 -- paths from os.scandir may hold undecodable bytes; Path adds nothing
             if self.encoding != "latin-1" and stream.read(1) != "\ufeff":
                 stream.seek(0)
@@ -51,7 +56,7 @@ class Log:
     def lines(self) -> Iterator[str]:
         """Yield the decoded lines without their ends; of a line beyond MOST_LINE its beginning."""
         with self.open() as stream:
-            if os.fstat(stream.fileno()).st_size <= MOST_LINE:
+            if self.is_whole or os.fstat(stream.fileno()).st_size <= MOST_LINE:
                 for line in stream:
                     yield line.rstrip("\r\n")
                 return

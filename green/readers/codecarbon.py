@@ -212,6 +212,8 @@ class CodeCarbon:
 
     def recognises(self, log: Log) -> bool:
         """Tell by the columns that every generation has."""
+        if "energy_consumed" not in log.head:
+            return False
         first = next((line for line in log.head_lines if line.strip()), "")
         return {cell.strip() for cell in split_cells(first)} >= NEEDED
 

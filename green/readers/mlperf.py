@@ -40,6 +40,8 @@ class Spl:
 
     def recognises(self, log: Log) -> bool:
         """Tell by a first line of Time and Watts, named in the line."""
+        if "Watts," not in log.head:
+            return False
         first = next((line for line in log.head_lines if line.strip()), "")
         return len(first) <= MOST_LINE and _SPL.fullmatch(first.strip()) is not None
 
@@ -83,7 +85,8 @@ class Tiny:
 
     def recognises(self, log: Log) -> bool:
         """Tell by the heading of a window."""
-        return any(_WINDOW.fullmatch(line.strip()) for line in log.head_lines[:HEAD_LINES] if len(line) <= MOST_LINE)
+        lines = log.head_lines[:HEAD_LINES] if "ulp-ml: " in log.head else []
+        return any(_WINDOW.fullmatch(line.strip()) for line in lines if len(line) <= MOST_LINE)
 
     def read(self, log: Log, sink: Sink) -> None:
         """Report one run of all windows, with the inferences that they held."""

@@ -87,6 +87,8 @@ class _Job:
 
 def _fixed(log: Log) -> tuple[int, list[tuple[str, int, int]]] | None:
     """Return the line of the rule below the header, and name, start and end of each column."""
+    if "JobID" not in log.head:
+        return None
     lines = log.head_lines[:HEAD_LINES]
     for number, line in enumerate(lines[1:], 1):
         if _RULE.fullmatch(line):
