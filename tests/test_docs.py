@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import types
 from datetime import UTC
 from itertools import pairwise
@@ -248,6 +249,27 @@ def test_reader_of_the_contributing_page_reads_its_log(tmp_path: Path) -> None:
     times = [(t_us, power_w, line) for _, t_us, power_w, _, line in sink.samples]
     assert times == [(1791489600000000, 41.5, 2), (1791489601000000, None, 3), (1791489602500000, 43.0, 5)]
     assert sink.rejects == [(3, "UNREADABLE_POWER"), (4, "BAD_TIME")]
+
+
+def test_package_of_the_page_is_a_reader_that_conforms(tmp_path: Path) -> None:
+    for kind, file, text in fenced(REPO / "docs" / "readers_own.md"):
+        if file:
+            (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / file).write_text(text, encoding="utf-8")
+            assert kind in {"python", "toml", "text"}
+    points = tomllib.loads((tmp_path / "pyproject.toml").read_text(encoding="utf-8"))["project"]["entry-points"]
+    installed = tmp_path / "green_plug-1.0.dist-info"  # what an installer leaves of the page's pyproject.toml
+    installed.mkdir()
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: green-plug\nVersion: 1.0\n", encoding="utf-8")
+    lines = [f"[{group}]\n" + "\n".join(f"{k} = {v}" for k, v in named.items()) for group, named in points.items()]
+    (installed / "entry_points.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    env = {**os.environ, "PYTHONPATH": path}
+    listed = subprocess.run([BIN / "green", "readers"], env=env, capture_output=True, text=True, check=True).stdout
+    assert "plug            plug meter, plug-log 1" in listed
+    tested = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path / "tests")]
+    done = subprocess.run(tested, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_picture_stands_alone_and_can_be_read_aloud() -> None:
