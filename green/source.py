@@ -170,7 +170,7 @@ def _plain(  # noqa: PLR0913, PLR0917 -- what is known of one log
         sink.reject(None, "UNREADABLE", str(error))
     except OSError as error:
         sink.reject(None, "UNREADABLE", error.strerror or "cannot be read to its end")
-    if not sink.runs and not sink.rejects:
+    if reader.holds_many and not sink.runs and not sink.rejects:  # others may read a file that only adds to a run
         sink.reject(None, "NO_RUN", "its header is there, and no row of a run that began")
     _input(
         shard,
