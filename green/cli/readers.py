@@ -23,5 +23,6 @@ def readers(
     if as_json:
         show_json(found)
     else:
+        width = max((len(str(row["name"])) for row in found), default=0)
         for row in found:
-            show(f"{row['name']:<15} {row['title']}")
+            show(f"{row['name']:<{width}} {row['title']}")

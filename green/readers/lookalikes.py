@@ -29,6 +29,15 @@ KNOWN = tuple(
         (r"^\s*- record: \S+\n\s+expr: ", "recording rules of Prometheus: rules, no samples; export a range of them"),
         (r"^(Type;)?Make;Model;Vehicle Class;|CO2 Emissions\(g/km\)", "emissions of vehicles, not of computing"),
         (r"^[\w.-]+\|[^|\n]*\|[^\n]*\b(COMPLETED|FAILED|TIMEOUT|CANCELLED)\b", "a table of sacct without its header"),
+        (r"^task_name,load_type,cpu_name,", "CodeCarbon's test of its own load model: no run"),
+        (
+            r"^dataset,network,batch_size,optimizer,power_limit,",
+            "Zeus' summary of traces: a mean power a setting, no run",
+        ),
+        (
+            r"^[^\n]*\bGPU[ _-]?\d\b[^\n]*\n[\d.]+[,;\t]",
+            "a table without units: say what its columns are, in readers: of config.yaml",
+        ),
         (r"<html|<!DOCTYPE html", "a web page, not the file that it links to"),
         (r"^version https://git-lfs\.github\.com/spec", "a pointer of Git LFS: fetch the file itself"),
     )

@@ -65,7 +65,10 @@ def _dram(labels: Labels) -> str | None:
 GPU = ("UUID", "uuid", "gpu_uuid", "gpu", "index", "device")
 METERS: dict[str, tuple[Meter, ...]] = {
     "DCGM_FI_DEV_POWER_USAGE": (Meter("gpu", _by("gpu", *GPU), 1, is_counter=False),),
-    "DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION": (Meter("gpu", _by("gpu", *GPU), 1e-3, is_counter=True),),
+    **dict.fromkeys(  # OpenTelemetry's collector adds the ending
+        ("DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION", "DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION_total"),
+        (Meter("gpu", _by("gpu", *GPU), 1e-3, is_counter=True),),
+    ),
     "nvidia_smi_power_draw_watts": (Meter("gpu", _by("gpu", *GPU), 1, is_counter=False),),
     "kepler_node_package_joules_total": (Meter("cpu", _mode("package", "package"), 1, is_counter=True),),
     "kepler_node_dram_joules_total": (Meter("memory", _mode("dram", "package"), 1, is_counter=True),),

@@ -11,7 +11,7 @@ from green.readers import COMPONENTS, Found, Unreadable
 from green.readers.nodes import shared
 from green.readers.parse import Clock, decimal, has_zone, seconds_us
 from green.readers.quantity import J_PER_KWH, clock_s, joules, plain
-from green.readers.table import HEAD_LINES, Row, header_of, rows_of
+from green.readers.table import HEAD_LINES, Header, Row, header_of, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 ENERGY = ("ConsumedEnergyRaw", "ConsumedEnergy")
 NEEDED = frozenset({"JobID"})
+RAW = frozenset({"JobIDRaw"})  # where the table has no JobID
 OTHERS = frozenset(
     {  # columns of sacct, two of which tell its table from another with a column JobID
         *(
@@ -103,7 +104,7 @@ def _rows(log: Log) -> Iterator[Row | tuple[int, str]]:
     """Yield the rows of either form."""
     fixed = _fixed(log)
     if fixed is None:
-        header = header_of(log, NEEDED, "|;\t,")
+        header = _header(log)
         if header is None:
             raise Unreadable("NO_HEADER")
         yield from rows_of(log, header)
@@ -137,8 +138,12 @@ def _columns(log: Log) -> frozenset[str]:
     fixed = _fixed(log)
     if fixed is not None:
         return frozenset(name for name, _, _ in fixed[1])
-    header = header_of(log, NEEDED, "|;\t,")
+    header = _header(log)
     return frozenset(header.columns) if header else frozenset()
+
+
+def _header(log: Log) -> Header | None:
+    return header_of(log, NEEDED, "|;\t,") or header_of(log, RAW, "|;\t,")
 
 
 def _energy(row: Row) -> tuple[Decimal | None, str | None]:
@@ -165,9 +170,9 @@ def _collect(log: Log, sink: Sink) -> dict[tuple[str, str], _Job]:
         if isinstance(row, tuple):
             sink.reject(row[0], "CELL_COUNT", row[1])
             continue
-        job_id, dot, _ = row.get("JobID").partition(".")
+        job_id, dot, _ = row.get("JobID", "JobIDRaw").partition(".")
         if not _JOB.fullmatch(job_id):
-            sink.reject(row.line, "BAD_JOB_ID", row.get("JobID")[:80])
+            sink.reject(row.line, "BAD_JOB_ID", row.get("JobID", "JobIDRaw")[:80])
             continue
         value, reason = _energy(row)
         if not dot:
@@ -244,7 +249,7 @@ class Slurm:
     def recognises(self, log: Log) -> bool:
         """Tell by the columns: JobID and two others of sacct."""
         columns = _columns(log)
-        return columns >= NEEDED and len(columns & OTHERS) > 1
+        return bool(columns & (NEEDED | RAW)) and len(columns & OTHERS) > 1
 
     def read(self, log: Log, sink: Sink) -> None:
         """Read all rows, then report each job with its best figure of energy."""
