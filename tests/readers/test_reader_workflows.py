@@ -11,6 +11,7 @@ from fake import FakeSink, write_log
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from green.readers.mlperf import SPL
 from green.readers.nextflow import READER as NEXTFLOW
 from green.readers.nfco2 import READER as FOOTPRINT
 from green.readers.nodes import names, shared
@@ -143,3 +144,20 @@ def test_repeats_of_snakemake_come_back(tmp_path: Path, truth: list[tuple[int, i
     sink = read(SNAKEMAKE, tmp_path, "\n".join(lines) + "\n")
     assert sink.runs[0].duration_s == pytest.approx(sum(s for s, _ in truth) / 100, rel=1e-12)
     assert sink.runs[0].busy_core_h == pytest.approx(sum(cpu for _, cpu in truth) / 360_000, rel=1e-12)
+
+
+@from_truth
+@given(st.lists(st.integers(0, 10**7), min_size=1, max_size=6), st.integers(0, 3))
+def test_powers_of_the_test_come_back_from_spl(tmp_path: Path, truth: list[int], ranging: int) -> None:
+    marks = ["x_ranging"] * ranging + ["x_testing"] * len(truth)
+    powers = [77] * ranging + truth
+    lines = [
+        f"Time,03-17-2021 07:28:{n:02}.500,Watts,{power / 1000:.6f},Volts,1.0,Mark,{mark},Ch1,Watts,5.0"
+        for n, (power, mark) in enumerate(zip(powers, marks, strict=True))
+    ]
+    sink = read(SPL, tmp_path, "\r\n".join(lines) + "\r\n")
+    assert sink.powers() == pytest.approx([power / 1000 for power in truth])
+    assert [t_us % 60_000_000 for _, t_us, *_ in sink.samples] == [
+        (ranging + n) * 1_000_000 + 500_000 for n in range(len(truth))
+    ]
+    assert sink.rejects == ([(1, "OUTSIDE_TEST")] if ranging else [])
