@@ -113,12 +113,13 @@ def commit(paths: store.Paths, fill: Any, *, actor: str | None = None) -> Receip
 
     `fill` gets a read-only connection with the table `proposed` and may return notes for people.
     """
-    with store.locked(paths), _workshop(paths) as temp:
-        store.prepare(paths)
-        store.settle(paths)
-        wrong = store.unexplained(paths)
-        kept = None if wrong is None else store.set_aside(paths)
-        upgraded = migrate.upgrade(paths, actor=actor_of(actor))
+    with store.writing(paths), store.locked(paths), _workshop(paths) as temp:
+        with store.damaged(paths):
+            store.prepare(paths)
+            store.settle(paths)
+            wrong = store.unexplained(paths)
+            kept = None if wrong is None else store.set_aside(paths)
+            upgraded = migrate.upgrade(paths, actor=actor_of(actor))
         notes: list[str] = [upgraded] if upgraded else []
         with proposal(paths) as con:
             size, head = ledger.head(con)
@@ -128,7 +129,8 @@ def commit(paths: store.Paths, fill: Any, *, actor: str | None = None) -> Receip
             count = _new(con, temp / "pending.parquet")
         if count:
             store.announce(paths)
-            size, head = _write(paths, temp / "pending.parquet", temp, actor_of(actor))
+            with store.damaged(paths):
+                size, head = _write(paths, temp / "pending.parquet", temp, actor_of(actor))
         if count or upgraded or store.difference(paths) is not None:
             store.publish(paths)
     return Receipt(head, count, size, notes)

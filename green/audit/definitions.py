@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,14 +47,9 @@ _SPELLINGS = (
 
 def differences(con: duckdb.DuckDBPyConnection, *, units: bool = True) -> list[str]:
     """Name the definitions of a store that are changed, missing or not ours; with `units`, comments too."""
-    with tempfile.TemporaryDirectory(prefix="green-") as folder:
-        path = Path(folder) / "green.duckdb"
-        with store.connect(path, read_only=False) as own:
-            schema.create(own)
-        with store.connect(path, read_only=True) as own:  # as read from a file, as the other is
-            here, ours = (
-                {key: text for key, text in _texts(one).items() if units or key[0] != "unit"} for one in (con, own)
-            )
+    here, ours = (
+        {key: text for key, text in texts.items() if units or key[0] != "unit"} for texts in (_texts(con), _ours())
+    )
     differing = {key for key in here.keys() & ours.keys() if here[key] != ours[key]}
     if any(kind in _PRINTED for kind, _ in differing):
         one, other = _reprinted(here), _reprinted(ours)
@@ -63,6 +59,17 @@ def differences(con: duckdb.DuckDBPyConnection, *, units: bool = True) -> list[s
         *(f"{kind} {name} is missing" for kind, name in sorted(ours.keys() - here.keys())),
         *(f"{kind} {name} is not ours" for kind, name in sorted(here.keys() - ours.keys())),
     ]
+
+
+@cache
+def _ours() -> Texts:
+    """Return the definitions of this version, as the running engine prints them from a file."""
+    with tempfile.TemporaryDirectory(prefix="green-") as folder:
+        path = Path(folder) / "green.duckdb"
+        with store.connect(path, read_only=False) as own:
+            schema.create(own)
+        with store.connect(path, read_only=True) as own:
+            return _texts(own)
 
 
 def _texts(con: duckdb.DuckDBPyConnection) -> Texts:

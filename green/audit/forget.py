@@ -42,7 +42,7 @@ def forget(published: Path, scope: str, name: str, *, reason: str, actor: str | 
     paths = store.Paths(published)
     if not published.exists() and not paths.work.exists():
         raise StoreError("there is no audit store here", where=Where(os.path.relpath(published)), mend="--store PATH")
-    with store.locked(paths):
+    with store.writing(paths), store.damaged(paths), store.locked(paths):
         store.prepare(paths)
         store.settle(paths)
         _whole(paths)

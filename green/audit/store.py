@@ -47,6 +47,34 @@ def locked(paths: Paths, *, shared: bool = False) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def writing(paths: Paths) -> Iterator[None]:
+    """Say in plain words that the disk failed or is full; what was committed before is there, and whole."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(
+            f"the store cannot be written: {error.strerror or error}",
+            where=Where(os.path.relpath(paths.published)),
+            mend="make room or mend the disk, and run again: nothing that was committed is lost",
+        ) from error
+
+
+@contextmanager
+def damaged(paths: Paths) -> Iterator[None]:
+    """Say in plain words that the engine could not read or write the working file."""
+    from green.engine import duckdb  # noqa: PLC0415 -- 120 ms, only where the store is opened
+
+    try:
+        yield
+    except duckdb.Error as error:
+        raise StoreError(
+            f"the store cannot be written: {str(error).splitlines()[0][:200]}",
+            where=Where(os.path.relpath(paths.work)),
+            mend="make room or mend the disk, and run again; `green verify` tells whether the store is whole",
+        ) from error
+
+
 def connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     """Open a store file, and say in plain words why it cannot be opened."""
     from green.engine import duckdb  # noqa: PLC0415 -- 120 ms, only where the store is opened

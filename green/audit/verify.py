@@ -33,6 +33,7 @@ class Proof:
     established: list[str] = field(default_factory=list)
     open: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
+    by_checkpoint: list[str] = field(default_factory=list)  # of what is wrong, what only a checkpoint tells
 
     def __bool__(self) -> bool:
         return not self.wrong
@@ -83,6 +84,7 @@ def _chain(con: duckdb.DuckDBPyConnection, proof: Proof, witness: Witness | None
         proof.established += established
         proof.open += is_open
         proof.wrong += wrong
+        proof.by_checkpoint += wrong
     else:
         proof.open.append(
             "whether the newest events were cut off, or everything rewritten: that takes a checkpoint kept elsewhere"
@@ -93,14 +95,14 @@ def _projections(path: Path, proof: Proof, *, is_current: bool) -> None:
     """Recompute all projections from the ledger in a database of our own, and name those that differ."""
     wrong = []
     with tempfile.TemporaryDirectory(prefix="green-") as folder, _projected(path, Path(folder)) as own:
+        columns = _columns(own)
         for table in schema.PROJECTIONS:
-            columns = _columns(own, table, "said")
-            kept = _columns(own, table, "audited")
+            said, kept = columns.get(("said", table), []), columns.get(("audited", table), [])
             if not is_current:  # an older schema: what both have is compared
-                columns = [name for name in columns if name in kept]
-            if not columns:
+                said = [name for name in said if name in kept]
+            if not said:
                 continue
-            names = ", ".join(f'"{name}"' for name in columns)
+            names = ", ".join(f'"{name}"' for name in said)
             row = own.execute(
                 f"WITH kept AS (SELECT {names} FROM audited.{table}), said AS (SELECT {names} FROM {table})"
                 " SELECT (SELECT count(*) FROM (FROM kept EXCEPT ALL FROM said)),"
@@ -116,13 +118,13 @@ def _projections(path: Path, proof: Proof, *, is_current: bool) -> None:
         proof.established.append("every projection is what the ledger says")
 
 
-def _columns(con: duckdb.DuckDBPyConnection, table: str, database: str) -> list[str]:
+def _columns(con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], list[str]]:
+    """Return the columns of every table, by database and table."""
     rows = con.execute(
-        "SELECT column_name FROM duckdb_columns() WHERE table_name = $table AND database_name = $database"
-        " AND schema_name = 'main' ORDER BY column_index",
-        {"table": table, "database": database},
+        "SELECT database_name, table_name, list(column_name ORDER BY column_index) FROM duckdb_columns()"
+        " WHERE schema_name = 'main' AND NOT internal GROUP BY ALL"
     ).fetchall()
-    return [str(name) for (name,) in rows]
+    return {(str(database), str(table)): list(names) for database, table, names in rows}
 
 
 def _projected(path: Path, folder: Path) -> duckdb.DuckDBPyConnection:

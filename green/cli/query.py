@@ -1,4 +1,4 @@
-"""`green query "SQL"`: read the store with plain SQL, safely."""
+"""`green query "SQL"`: read the store with plain SQL, or with a saved query, safely."""
 
 from __future__ import annotations
 
@@ -17,17 +17,28 @@ if TYPE_CHECKING:
     import duckdb
 
 
-@app.command(epilog='Example: green query "SELECT run_id, energy_kwh FROM runs ORDER BY energy_kwh DESC"')
+@app.command(
+    epilog='Example: green query "SELECT run_id, energy_kwh FROM runs ORDER BY energy_kwh DESC"\n\n'
+    "Example: green query top-emitters --csv"
+)
 def query(
     context: typer.Context,
-    sql: Annotated[str, typer.Argument(help="a SELECT over the views: runs, by_project, violations, lineage ...")],
+    sql: Annotated[
+        str,
+        typer.Argument(help="a SELECT over the views (runs, by_project, lineage ...), or the name of a saved query"),
+    ] = "",
+    is_list: Annotated[bool, typer.Option("--list", help="list the saved queries")] = False,  # noqa: FBT002 -- a flag
     as_json: Annotated[bool, typer.Option("--json", help="one array, an object a row")] = False,  # noqa: FBT002 -- a flag
     as_csv: Annotated[bool, typer.Option("--csv", help="RFC 4180 with a header")] = False,  # noqa: FBT002 -- a flag
 ) -> None:
     """Run one read-only query on the store; no file and no network can be reached from it."""
     common: Common = context.obj
+    if is_list or not sql:
+        _list(as_json=as_json, is_asked=is_list)
+        return
     from green.audit import store  # noqa: PLC0415 -- --help should not pay for DuckDB
 
+    sql = _saved().get(sql, sql)
     with store.reader(store_of(common)) as con:
         con.execute("SET enable_external_access = false")
         con.execute("SET lock_configuration = true")
@@ -46,6 +57,24 @@ def query(
         )
 
 
+def _saved() -> dict[str, str]:
+    """Return the saved queries by name."""
+    from green.pipeline import repository  # noqa: PLC0415 -- likewise
+
+    folder = repository() / "docs" / "queries"
+    return {path.stem: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.sql"))}
+
+
+def _list(*, as_json: bool, is_asked: bool) -> None:
+    titles = {name: text.partition("\n")[0].removeprefix("-- ") for name, text in _saved().items()}
+    if not is_asked:
+        raise UsageError("no query given", mend=f"SQL in quotes, or one of: {', '.join(titles)}")
+    if as_json:
+        show_json([{"name": name, "title": title} for name, title in titles.items()])
+    for name, title in titles.items() if not as_json else ():
+        show(f"{name:<20} {title}")
+
+
 def _run(con: duckdb.DuckDBPyConnection, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
     from green.engine import duckdb  # noqa: PLC0415 -- as above
 
@@ -53,6 +82,8 @@ def _run(con: duckdb.DuckDBPyConnection, sql: str) -> tuple[list[str], list[tupl
         statements = con.extract_statements(sql)
         if len(statements) != 1:
             raise UsageError(f"{len(statements)} statements given", mend="one SELECT a query")
+        if statements[0].type not in (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN):
+            raise UsageError("this is no SELECT", mend="one SELECT a query: the store is only read")
         result = con.execute(statements[0])
         names = [column[0] for column in result.description or []]
         return names, result.fetchall()
