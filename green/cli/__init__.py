@@ -80,6 +80,7 @@ COMMANDS = (
     "check",
     "checkpoint",
     "explain",
+    "export",
     "factors",
     "forget",
     "ingest",

@@ -1,0 +1,172 @@
+"""Give what the store knows in the forms that others ask for; what is unknown stays unknown in each of them.
+
+A form is a function from facts to a text, with the same bytes for the same facts. What a form has no field for goes
+into properties named `green:*`, so that nothing is lost.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from green import __version__
+from green.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import duckdb
+
+Row = dict[str, Any]
+
+# What the forms about runs give: name, module, title. csv, json and parquet give a view as it is.
+FORMS = {
+    "cyclonedx": "CycloneDX 1.6, a machine-learning BOM with energy consumptions",
+    "cyclonedx-1.7": "CycloneDX 1.7, likewise",
+    "eu-ai-act": "EU AI Act, Annex XI section 1, point 2 (d) and (e), as Markdown",
+    "huggingface": "Hugging Face model card metadata (co2_eq_emissions, in grams)",
+    "scope2": "GHG Protocol Scope 2: two totals, and the instruments",
+    "sci": "SCI, ISO/IEC 21031: its terms for each functional unit of each run",
+}
+TABLES = {"csv": "a view as CSV", "json": "a view as JSON", "parquet": "a view as Parquet"}
+_PICKED = ("run", "project", "team", "model")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What forms are made of: runs as the view `runs` has them, and what belongs to them."""
+
+    head: str
+    events: int
+    runs: list[Row]
+    units: dict[str, list[Row]] = field(default_factory=dict)
+    devices: dict[str, list[Row]] = field(default_factory=dict)
+    scope2: list[Row] = field(default_factory=list)
+    instruments: list[Row] = field(default_factory=list)
+
+    @property
+    def tool(self) -> str:
+        """Name the program that made the figures."""
+        return f"green {__version__}"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which runs a form is about; nothing chosen is all counted runs."""
+
+    run: Sequence[str] = ()
+    project: str | None = None
+    team: str | None = None
+    model: str | None = None
+
+
+def collect(con: duckdb.DuckDBPyConnection, choice: Choice) -> Facts:
+    """Read the facts of the chosen runs; that there are none is an error, never an empty form."""
+    con.execute("CREATE TEMP TABLE picked AS SELECT unnest($runs::VARCHAR[]) AS run_id", {"runs": list(choice.run)})
+    runs = _rows(
+        con,
+        "SELECT r.*, c.facts, m.measured_share FROM runs AS r JOIN current_run AS c USING (run_id)"
+        " LEFT JOIN measured_share AS m USING (run_id) WHERE r.is_counted AND r.status IS DISTINCT FROM 'planned'"
+        " AND (len($runs) = 0 OR r.run_id IN (SELECT run_id FROM picked))"
+        " AND ($project IS NULL OR r.project = $project) AND ($team IS NULL OR r.team = $team)"
+        " AND ($model IS NULL OR r.model = $model) ORDER BY r.run_id",
+        {"runs": list(choice.run), "project": choice.project, "team": choice.team, "model": choice.model},
+    )
+    absent = sorted(set(choice.run) - {row["run_id"] for row in runs})
+    if absent:
+        raise UsageError(f"no counted run {absent[0]}", mend="`green query top-emitters` lists runs")
+    if not runs:
+        raise InputError(
+            "no counted run is chosen: there is nothing to export", mend="another --model, --project, --team"
+        )
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE picked AS SELECT unnest($runs::VARCHAR[]) AS run_id",
+        {"runs": [r["run_id"] for r in runs]},
+    )
+    (state,) = _rows(con, "SELECT count(*) AS events, arg_max(hash, seq) AS head FROM ledger")
+    return Facts(
+        state["head"],
+        state["events"],
+        runs,
+        _by_run(
+            con, "SELECT run_id, unit, amount FROM run_units SEMI JOIN picked USING (run_id) ORDER BY run_id, unit"
+        ),
+        _by_run(
+            con,
+            "SELECT e.run_id, e.device_id, e.component, e.name, e.count, e.device_hours_h, e.lifetime_h, e.utilisation,"
+            " e.share, e.embodied_total_kgco2e, as_double(e.embodied_kgco2e) AS embodied_kgco2e, e.reason"
+            " FROM embodied AS e JOIN newest_run AS r ON e.seq = r.seq SEMI JOIN picked AS p ON e.run_id = p.run_id"
+            " ORDER BY e.run_id, e.device_id",
+        ),
+        _rows(con, "FROM scope2"),
+        _rows(con, "FROM instruments"),
+    )
+
+
+def _rows(con: duckdb.DuckDBPyConnection, sql: str, values: Row | None = None) -> list[Row]:
+    got = con.execute(sql, values or {})
+    names = [column[0] for column in got.description or []]
+    return [dict(zip(names, row, strict=True)) for row in got.fetchall()]
+
+
+def _by_run(con: duckdb.DuckDBPyConnection, sql: str) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = {}
+    for row in _rows(con, sql):
+        found.setdefault(row["run_id"], []).append(row)
+    return found
+
+
+def render(form: str, facts: Facts) -> str:
+    """Return the text of a form."""
+    from green.export import cyclonedx, euaiact, huggingface, sci, scope2  # noqa: PLC0415 -- one of them is needed
+
+    forms = {
+        "cyclonedx": lambda: cyclonedx.render(facts, "1.6"),
+        "cyclonedx-1.7": lambda: cyclonedx.render(facts, "1.7"),
+        "eu-ai-act": lambda: euaiact.render(facts),
+        "huggingface": lambda: huggingface.render(facts),
+        "scope2": lambda: scope2.render(facts),
+        "sci": lambda: sci.render(facts),
+    }
+    return forms[form]()
+
+
+def as_json(value: Any) -> str:  # noqa: ANN401 -- any JSON value
+    """Return JSON with the same bytes for the same value."""
+    return json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False, default=str) + "\n"
+
+
+def text_of(value: Any) -> str:  # noqa: ANN401 -- any value of DuckDB
+    """Return a value as the text of a property: times ISO 8601 UTC, lists and objects JSON, numbers in full."""
+    if hasattr(value, "isoformat"):
+        return str(value.isoformat()).replace("+00:00", "Z")
+    if isinstance(value, list | dict | bool):
+        return json.dumps(value, ensure_ascii=False, sort_keys=True)
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def properties(row: Row, *, but: Sequence[str] = ()) -> list[dict[str, str]]:
+    """Return all that is known of a row as properties `green:*`, and the names of what is not."""
+    known = [
+        {"name": f"green:{key}", "value": text_of(value)}
+        for key, value in row.items()
+        if value is not None and key not in but
+    ]
+    unknown = [key for key, value in row.items() if value is None and key not in but]
+    return [*known, {"name": "green:unknown", "value": " ".join(unknown)}] if unknown else known
+
+
+def total(rows: Sequence[Row], name: str) -> float | None:
+    """Return the exact sum of a figure, None where one is unknown."""
+    from fractions import Fraction  # noqa: PLC0415 -- beside its one use
+
+    values = [row[name] for row in rows]
+    return None if any(value is None for value in values) else float(sum(map(Fraction, values)))
+
+
+def because(rows: Sequence[Row], name: str) -> str:
+    """Say why a total is unknown: how many runs lack the figure, and their reason codes."""
+    lacking = [row for row in rows if row[name] is None]
+    codes = sorted({code for row in lacking for code in row["unknown_reasons"] or []})
+    return f"{len(lacking)} of {len(rows)} runs: {', '.join(codes) or 'no reason is recorded'}"
