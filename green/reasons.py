@@ -168,6 +168,10 @@ ANSWERS_DISAGREE: two measurements of the same component differ by more than a q
 > `green explain RUN energy` shows both; find out which is right, and remove the other
 NO_FOOTER: the log has no footer: it was cut, or its meter was killed
 > nothing: it is read up to the cut
+STOPPED_BY_BUDGET: the meter stopped the run, for a budget that it was told to hold was used up
+> agree on another budget, or plan a smaller run; what it used until then counts
+METER_STOPPED: the meter was stopped before the process that it metered; the run went on unseen
+> let the meter run as long as the run: start the run with `green meter -- COMMAND`
 STILL_RUNNING: the job still ran when the table was written; its figures are too low
 > write the table again after the job has ended
 SHARED_NODE: another job of the table had the same node at the same time, and the node's energy is in both figures

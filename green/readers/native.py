@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from green.readers import Found, Unreadable
 from green.readers.ends import Ends
 from green.readers.parse import Clock, json_number, seconds_us, unix_us
+from green.readers.phases import Phases
 
 if TYPE_CHECKING:
     from green.readers import Log, Sink
@@ -20,6 +21,7 @@ COMPONENTS = {"gpu": "gpu", "cpu": "cpu", "dram": "memory", "storage": "rest", "
 STATUSES = frozenset({"completed", "failed", "killed"})
 RESERVED = frozenset({"t", "event", "format", "ended_at", "status", "exit_code"})
 MEASURED = frozenset({"counter", "sampled"})
+REASONS = {"budget": "STOPPED_BY_BUDGET", "meter_stopped": "METER_STOPPED"}  # of the footer, and their flags
 PLACE = ("container", "slurm_job_id", "cpus", "cpu_share", "gpus", "gpus_not_ours")  # facts of the header
 MOST_FLAGS = 20
 OWN_US = 100_000  # the meter's own time between its header and its first reading, or its last reading and its footer
@@ -57,6 +59,8 @@ class _Session:
     header: dict[str, Any]
     footer: dict[str, Any] = field(default_factory=dict)
     units: dict[str, float] = field(default_factory=dict)
+    phases: Phases = field(default_factory=Phases)
+    epochs: float | None = None
     first_us: int | None = None  # of the readings
     last_us: int | None = None
 
@@ -82,6 +86,10 @@ def _session(log: Log) -> _Session:
         if found.get("event") == "count":
             for unit, amount in _amounts(found).items():
                 session.units[unit] = session.units.get(unit, 0.0) + amount
+        elif found.get("event") == "phase":
+            session.phases.see(found)
+        elif found.get("event") == "epoch" and (number := json_number(found.get("number"))) is not None:
+            session.epochs = max(number, session.epochs or 0.0)
         elif "ended_at" in found:
             session.footer = found
     session.last_us = unix_us((_object(last) or {}).get("t"))
@@ -112,16 +120,20 @@ def _found(session: _Session, clock: Clock) -> Found:
     host = _text(header.get("host"))
     methods = {str(s.get("method")) for s in _sensors(header) if s.get("method") is not None}
     flags = _flags(header) if footer else [*_flags(header), "NO_FOOTER"]
+    flags += [flag for reason, flag in REASONS.items() if footer.get("reason") == reason]
+    ended_at_us = _near(_moment_us(footer.get("ended_at"), clock), session.last_us)
+    facts: dict[str, str | float | None] = {"host": host, "epochs": session.epochs, **_place(header)}
+    facts.update({f"phase_s.{name}": took_s for name, took_s in session.phases.end(ended_at_us).items()})
     return Found(
         own_id=_text(header.get("run_id")),
         line=1,
         started_at_us=_near(_moment_us(header.get("started_at"), clock), session.first_us),
-        ended_at_us=_near(_moment_us(footer.get("ended_at"), clock), session.last_us),
+        ended_at_us=ended_at_us,
         project=_text(header.get("project")),
         status=_status(footer),
         flags=[*flags, "MODELLED_SENSOR"] if methods - MEASURED else flags,
         units=session.units,
-        facts={"host": host, **_place(header)} if host else _place(header),
+        facts={key: value for key, value in facts.items() if value is not None},
     )
 
 

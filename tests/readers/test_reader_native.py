@@ -10,6 +10,7 @@ from fake import FakeSink, write_log
 
 from green.readers import Unreadable
 from green.readers.native import READER
+from green.reasons import reason as known_reason
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -214,3 +215,28 @@ def test_log_that_cannot_be_used_says_why(tmp_path: Path, text: str, reason: str
 @pytest.mark.parametrize("text", ["", "{", '{"format": "other/1"}\n', '{"t": 1, "gpu0": 3}\n', "format: green/1\n"])
 def test_other_logs_are_not_recognised(tmp_path: Path, text: str) -> None:
     assert not READER.recognises(write_log(tmp_path, text))
+
+
+def test_device_that_is_not_of_the_run_is_known_and_not_counted(tmp_path: Path) -> None:
+    other = {**GPU, "id": "gpu1", "uuid": "GPU-2", "is_ours": False, "method": "a model"}
+    sink = read(tmp_path, text_of(head(GPU, other), {"t": T0, "gpu0": 1, "gpu1": 2}, FOOTER))
+    assert [series["uuid"] for series in sink.all_series] == ["GPU-1"]
+    assert (sink.powers(), sink.rejects, sink.runs[0].flags) == ([1.0], [], [])
+
+
+def test_time_in_a_phase_is_that_in_which_any_rank_was_in_it(tmp_path: Path) -> None:
+    edges = [(0, "begin", "train"), (1, "begin", "train"), (4, "end", "train"), (6, "end", "train")]
+    edges += [(7, "end", "train"), (10, "begin", "eval"), (20, "begin", "train"), (30, "end", "train")]
+    events = [{"t": T0 + t, "event": "phase", "edge": edge, "name": name} for t, edge, name in edges]
+    epochs = [{"t": T0, "event": "epoch", "number": n} for n in (1, 3, 2)]
+    facts = read(tmp_path, text_of(head(), *events, *epochs, FOOTER)).runs[0].facts
+    assert facts == {"host": "node1", "epochs": 3.0, "phase_s.train": 16.0, "phase_s.eval": 50.0}
+    cut = read(tmp_path, text_of(head(), *events)).runs[0].facts
+    assert cut == {"host": "node1", "phase_s.train": 16.0}  # nobody knows when the last phase ended
+
+
+@pytest.mark.parametrize(("reason", "flag"), [("budget", "STOPPED_BY_BUDGET"), ("meter_stopped", "METER_STOPPED")])
+def test_reason_of_the_footer_is_a_flag_that_is_explained(tmp_path: Path, reason: str, flag: str) -> None:
+    found = read(tmp_path, text_of(head(), {**FOOTER, "status": "killed", "reason": reason})).runs[0]
+    assert (found.status, found.flags) == ("killed", [flag])
+    assert known_reason(flag).mend
