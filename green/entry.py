@@ -1,4 +1,4 @@
-"""The command `green` as it is installed: a job of the pipeline starts without the rest of the command line."""
+"""The command `green` as it is installed: a pipeline's job and a meter start without the rest of the command line."""
 
 from __future__ import annotations
 
@@ -21,6 +21,10 @@ def main() -> None:
     if words[:1] == ["stage"] and not sys.stderr.isatty() and _is_job(words[1:]):
         _job(words[1], words[-1] if words[2:] else "")
         return
+    if words[:1] == ["meter"] and "--help" not in words[: words.index("--") if "--" in words else None]:
+        from green.meters.command import main as meter  # noqa: PLC0415 -- a run beside it should not feel the rest
+
+        sys.exit(meter(words[1:]))
     from green.cli import main as command_line  # noqa: PLC0415 -- 100 ms that a job should not pay
 
     command_line()

@@ -84,6 +84,7 @@ COMMANDS = (
     "factors",
     "forget",
     "ingest",
+    "meter",
     "plan",
     "policy",
     "query",

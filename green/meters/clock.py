@@ -1,0 +1,90 @@
+"""The clock of a log: UTC is read once, then the time since boot, so that no jump of the wall clock moves energy."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+JUMP_S = 0.5  # a smaller difference is the steering of NTP or a slow call
+_GOLDEN, _MASK = 0x9E3779B97F4A7C15, (1 << 64) - 1
+_BOOT = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # only Linux counts the time asleep
+
+
+def _boot_s() -> float:
+    return time.clock_gettime(_BOOT)
+
+
+class Clock:
+    """UTC at the start plus the time since boot; how the wall clock and the sleep of the machine differ is told."""
+
+    def __init__(
+        self,
+        wall: Callable[[], float] = time.time,
+        boot: Callable[[], float] = _boot_s,
+        awake: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Anchor the log's time to the wall clock of now."""
+        self._wall, self._boot, self._awake = wall, boot, awake
+        self.started_at = wall()
+        self._from = boot()
+        self._told_drift_s = 0.0
+        self._told_asleep_s = self._from - awake()
+
+    def elapsed_s(self) -> float:
+        """Return the seconds since the start, those asleep included."""
+        return self._boot() - self._from
+
+    def now(self) -> float:
+        """Return the log's time, in Unix seconds."""
+        return self.started_at + self._boot() - self._from
+
+    def drift_s(self) -> float:
+        """Return by how much the wall clock is ahead of the log's time."""
+        return self._wall() - self.now()
+
+    def changes(self) -> list[tuple[str, float]]:
+        """Return ("clock", drift) after the wall clock was set, and ("suspend", seconds) after the machine slept."""
+        boot_s = self._boot()
+        drift_s = self._wall() - self.started_at - boot_s + self._from
+        asleep_s = boot_s - self._awake()
+        found = []
+        if not -JUMP_S < drift_s - self._told_drift_s < JUMP_S:
+            self._told_drift_s = drift_s
+            found.append(("clock", drift_s))
+        if asleep_s - self._told_asleep_s > JUMP_S:
+            found.append(("suspend", asleep_s - self._told_asleep_s))
+            self._told_asleep_s = asleep_s
+        return found
+
+
+class Strata:
+    """When to sample: at one random instant in each stratum of time, so that no rhythm of a run can lock onto it.
+
+    The instant of stratum n is `(n + u) * every_s` after the start, where u is SplitMix64 of `seed` after n + 1
+    steps, over 2^64: whoever has the header of a log can find its instants again.
+    """
+
+    def __init__(self, every_s: float, seed: int) -> None:
+        """Take the length of a stratum and the seed that the header records."""
+        self.every_s = every_s
+        self.seed = seed
+        self._stratum = 0
+
+    def instant_s(self, stratum: int) -> float:
+        """Return the instant of a stratum, in seconds after the start."""
+        mixed = (self.seed + (stratum + 1) * _GOLDEN) & _MASK
+        mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+        mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & _MASK
+        return (stratum + (mixed ^ (mixed >> 31)) / 2**64) * self.every_s
+
+    def next_s(self, elapsed_s: float) -> float:
+        """Return the instant of the next stratum; those that went by unused (a slow disk, a sleep) are left out."""
+        self._stratum = max(self._stratum + 1, int(elapsed_s / self.every_s))
+        instant_s = self.instant_s(self._stratum)
+        if instant_s < elapsed_s:  # this one's instant went by, too
+            self._stratum += 1
+            instant_s = self.instant_s(self._stratum)
+        return instant_s

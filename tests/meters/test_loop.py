@@ -1,0 +1,308 @@
+"""The loop writes what the sensors say, when the seed says, whatever the clock, the disk and the sensors do."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import statistics
+from pathlib import Path
+from typing import Any
+
+import pytest
+from loop_family import A100, OTHER, FileSensor, RudeSensor
+
+from green.meters import About
+from green.meters.clock import Clock, Strata
+from green.meters.log import Log
+from green.meters.loop import Loop, iso
+from green.meters.pipe import Lines, create
+from green.meters.tally import Tally
+
+UTC0 = 1_767_225_600.0  # 2026-01-01T00:00:00Z
+
+
+class Times:
+    """A machine's clocks that a test moves."""
+
+    def __init__(self) -> None:
+        self.wall_s, self.boot_s, self.awake_s = UTC0, 1000.0, 900.0
+
+    def pass_by(self, seconds: float) -> None:
+        self.wall_s += seconds
+        self.boot_s += seconds
+        self.awake_s += seconds
+
+    def clock(self) -> Clock:
+        return Clock(lambda: self.wall_s, lambda: self.boot_s, lambda: self.awake_s)
+
+
+class Given:
+    """A sensor that reads what it is given."""
+
+    def __init__(self, *readings: Any, about: About = A100) -> None:
+        self.about, self.readings = about, list(readings)
+
+    def read(self) -> float | None:
+        found: float | None = self.readings.pop(0)
+        return found
+
+
+def records(path: Path | str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in Path(path).read_text(encoding="ascii").splitlines()]
+
+
+def loop_of(folder: Path, *sensors: Any, times: Times, **more: Any) -> Loop:
+    return Loop(sensors, Log(str(folder / "a.green.jsonl")), times.clock(), Strata(1.0, 7), **more)
+
+
+def test_each_stratum_has_one_instant_that_its_seed_decides() -> None:
+    strata = Strata(1.0, 42)
+    instants = [strata.instant_s(n) for n in range(10_000)]
+    assert all(n <= instant < n + 1 for n, instant in enumerate(instants))
+    parts = [instant % 1.0 for instant in instants]
+    assert abs(statistics.mean(parts) - 0.5) < 0.01  # uniform: 3 standard errors are 0.0087
+    assert abs(statistics.variance(parts) - 1 / 12) < 0.004
+    assert instants == [Strata(1.0, 42).instant_s(n) for n in range(10_000)]
+    assert instants != [Strata(1.0, 43).instant_s(n) for n in range(10_000)]
+
+
+def test_splitmix64_is_the_published_one() -> None:
+    # the first outputs for seed 1234567, as the reference implementation of SplitMix64 gives them
+    first = [6457827717110365317, 3203168211198807973, 9817491932198370423]
+    strata = Strata(1.0, 1234567)
+    assert [strata.instant_s(n) - n for n in range(3)] == [pytest.approx(x / 2**64, abs=1e-15) for x in first]
+
+
+def test_a_wave_of_the_sampling_period_does_not_alias() -> None:
+    """100 W but for 400 W in the first fifth of each second: at fixed instants the answer is 100 or 400."""
+    strata = Strata(1.0, 3)
+    tally = Tally([A100])
+    for n in range(3600):
+        instant_s = strata.instant_s(n)
+        tally.see(instant_s, [400.0 if instant_s % 1.0 < 0.2 else 100.0])
+    true_kwh = (400 * 0.2 + 100 * 0.8) / 1000
+    assert tally.energy_kwh() == pytest.approx(true_kwh, rel=0.04)  # 3 standard errors
+
+
+def test_instants_that_went_by_are_left_out() -> None:
+    strata = Strata(1.0, 1)
+    later = strata.next_s(1000.5)
+    assert 1000.5 <= later < 1002
+    assert later < strata.next_s(1000.6) < 1003
+
+
+def test_jump_of_the_wall_clock_is_told_and_moves_no_reading(tmp_path: Path) -> None:
+    times = Times()
+    loop = loop_of(tmp_path, Given(1.0, 2.0, 3.0, 4.0), times=times)
+    loop.sample()
+    times.pass_by(1.0)
+    times.wall_s += 3600.0
+    loop.sample()
+    times.pass_by(1.0)
+    loop.sample()
+    loop.end({"status": "completed"})
+    said = records(loop.log.path)
+    assert [one["t"] - UTC0 for one in said if "gpu0" in one] == [0.0, 1.0, 2.0, 2.0]
+    assert [one for one in said if "event" in one] == [
+        {"t": UTC0 + 1.0, "event": "note", "note": "clock", "by_s": 3600.0}
+    ]
+    assert said[-1]["drift_s"] == 3600.0
+
+
+def test_sleep_of_the_machine_is_told_and_is_time_of_the_log(tmp_path: Path) -> None:
+    times = Times()
+    loop = loop_of(tmp_path, Given(1.0, 2.0), times=times)
+    loop.sample()
+    times.pass_by(1.0)
+    times.wall_s += 60.0
+    times.boot_s += 60.0  # the clock of the waking machine stood still
+    loop.sample()
+    first, second, note = records(loop.log.path)
+    assert (first["t"], second["t"]) == (UTC0, UTC0 + 61.0)
+    assert note == {"t": UTC0 + 61.0, "event": "note", "note": "suspend", "by_s": 60.0}
+
+
+def test_sensor_that_vanishes_and_comes_back_is_told_once_each(tmp_path: Path) -> None:
+    loop = loop_of(tmp_path, Given(300.0, None, float("nan"), 310.5), times=Times())
+    for _ in range(4):
+        loop.sample()
+    said = records(loop.log.path)
+    assert [one["gpu0"] for one in said if "gpu0" in one] == [300.0, None, None, 310.5]
+    assert [one["is"] for one in said if "event" in one] == ["lost", "back"]
+
+
+def test_sensor_that_comes_and_goes_does_not_fill_the_log(tmp_path: Path) -> None:
+    loop = loop_of(tmp_path, Given(*[1.0, None] * 100), times=Times())
+    for _ in range(200):
+        loop.sample()
+    said = records(loop.log.path)
+    assert sum("event" in one for one in said) == 20
+    assert sum("gpu0" in one for one in said) == 200
+
+
+def test_sensor_that_raises_is_lost_with_its_words_and_the_others_go_on(tmp_path: Path) -> None:
+    loop = loop_of(tmp_path, RudeSensor(), Given(5.0), times=Times())
+    loop.sample()
+    note, reading = sorted(records(loop.log.path), key=lambda one: "rude" in one)
+    assert (note["is"], note["why"]) == ("lost", "RuntimeError: no manners")
+    assert (reading["rude"], reading["gpu0"]) == (None, 5.0)
+
+
+def test_readings_are_written_in_microwatts_and_no_finer(tmp_path: Path) -> None:
+    loop = loop_of(tmp_path, Given(1 / 3, 1234567890.123456789), times=Times())
+    loop.sample()
+    loop.sample()
+    assert [one["gpu0"] for one in records(loop.log.path)] == [0.333333, 1234567890.123457]
+
+
+def test_counts_stand_in_the_log_before_the_phase_that_follows_them(tmp_path: Path) -> None:
+    fd = create(str(tmp_path / "fifo"))
+    loop = loop_of(tmp_path, Given(1.0, 1.0), times=Times(), lines=Lines(fd))
+    os.write(fd, b"count tokens=5\nphase train\ncount tokens=1 images=2.5\ncount tokens=2\n")
+    loop.end({})
+    said = [{k: v for k, v in one.items() if k != "t"} for one in records(loop.log.path) if "event" in one]
+    assert said == [
+        {"event": "count", "tokens": 5},
+        {"event": "phase", "name": "train", "edge": "begin"},
+        {"event": "count", "tokens": 3, "images": 2.5},
+    ]
+    os.close(fd)
+
+
+@pytest.mark.parametrize(
+    ("text", "events"),
+    [
+        ("phase a\nphase b\nphase\n", [("a", "begin"), ("a", "end"), ("b", "begin"), ("b", "end")]),
+        ("begin a\nbegin b\nend b\nend a\n", [("a", "begin"), ("b", "begin"), ("b", "end"), ("a", "end")]),
+        ("phase two words\n", [("two words", "begin")]),
+    ],
+)
+def test_phases_are_switched_or_nested(tmp_path: Path, text: str, events: list[tuple[str, str]]) -> None:
+    fd = create(str(tmp_path / "fifo"))
+    os.write(fd, text.encode())
+    assert [(one["name"], one["edge"]) for one in Lines(fd).read()] == events
+    os.close(fd)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("count", "count tokens", "count tokens=", "count tokens=many", "count tokens=-1", "count tokens=nan"),
+        *("count tokens=inf", "count t=1", "count ended_at=1", "count a=1 b", "epoch x", "epoch -1", "begin", "hello"),
+    ],
+)
+def test_line_that_says_nothing_known_is_kept_as_a_note(tmp_path: Path, line: str) -> None:
+    fd = create(str(tmp_path / "fifo"))
+    lines = Lines(fd)
+    os.write(fd, f"{line}\n".encode())
+    assert list(lines.read()) == [{"event": "note", "note": "unread", "text": line}]
+    assert lines.counts() is None
+    os.close(fd)
+
+
+def test_a_flood_of_nonsense_is_bounded(tmp_path: Path) -> None:
+    fd = create(str(tmp_path / "fifo"))
+    lines = Lines(fd)
+    found = []
+    for _ in range(50):
+        os.write(fd, b"x" * 20_000 + b"\nnonsense\n" * 10)
+        found += list(lines.read())
+    assert len(found) == 100
+    assert max(len(one["text"]) for one in found) == 200
+    os.close(fd)
+
+
+def test_full_disk_keeps_what_fits_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    """RLIMIT_FSIZE makes the file full in the middle of a line, and is lifted later."""
+    told: list[str] = []
+    log = Log(str(tmp_path / "a.green.jsonl"), told.append)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (95, hard))
+        written = [log.line(f'{{"t": {n}, "gpu0": 300}}') for n in range(10)]
+        assert Path(log.path).stat().st_size == 95  # four lines and a part of the fifth
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert log.line('{"t": 10, "gpu0": 300}')
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
+    assert written == [True] * 4 + [False] * 6
+    assert [one["t"] for one in records(log.path)] == list(range(11))
+    assert len(told) == 2
+    assert "File too large" in told[0]
+    assert log.close()
+
+
+def test_what_waits_is_bounded_and_what_is_lost_is_counted(tmp_path: Path) -> None:
+    log = Log(str(tmp_path / "a.green.jsonl"), most_bytes=1000)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
+        for n in range(1000):
+            log.line(f'{{"t": {n:04}}}')
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert not log.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
+    lines = Path(log.path).read_text(encoding="ascii").splitlines()
+    assert lines[0] == '{"t": 0000}'  # the half line was ended first
+    assert lines[-1] == '{"t": 0999}'
+    assert len(lines) + log.lost == 1000
+    assert log.lost > 900
+
+
+def test_log_that_is_there_is_never_touched(tmp_path: Path) -> None:
+    path = tmp_path / "a.green.jsonl"
+    path.write_text("mine")
+    with pytest.raises(FileExistsError):
+        Log(str(path))
+    assert path.read_text() == "mine"
+
+
+def test_times_are_iso_8601_in_utc_to_the_microsecond() -> None:
+    assert iso(UTC0 + 0.1234564) == "2026-01-01T00:00:00.123456Z"
+    assert iso(UTC0 + 0.9999999) == "2026-01-01T00:00:01.000000Z"
+
+
+def counter(**more: Any) -> About:
+    return About("gpu0_j", "gpu", "energy_j", "counter", uuid="GPU-1", **more)
+
+
+def test_tally_takes_the_counter_of_a_device_and_not_its_power_too() -> None:
+    tally = Tally([A100, counter()])
+    for n in range(4):
+        tally.see(UTC0 + n, [300.0, 5000.0 + 320.0 * n])
+    assert tally.parts_j() == [("gpu", "NVIDIA A100-SXM4-80GB", 960.0)]
+
+
+def test_tally_unwraps_and_does_not_take_a_reset_for_energy() -> None:
+    wrapping, plain = Tally([counter(wraps_at_j=1000.0)]), Tally([counter()])
+    for reading in (900.0, 950.0, 50.0):
+        wrapping.see(0.0, [reading])
+        plain.see(0.0, [reading])
+    assert [one.parts_j()[0][2] for one in (wrapping, plain)] == [150.0, 50.0]
+
+
+def test_tally_leaves_out_gaps_others_devices_and_a_host_whose_parts_are_read() -> None:
+    host = About("psu", "host", "power_w", "sampled")
+    tally = Tally([A100, OTHER, host])
+    tally.see(0.0, [100.0, 100.0, 500.0])
+    tally.see(1.0, [100.0, 100.0, 500.0])
+    tally.see(100.0, [100.0, 100.0, 500.0])  # a gap
+    assert tally.energy_kwh() * 3_600_000 == pytest.approx(100.0)
+    alone = Tally([host])
+    alone.see(0.0, [500.0])
+    alone.see(1.0, [500.0])
+    assert alone.energy_kwh() * 3_600_000 == pytest.approx(500.0)
+
+
+def test_file_sensor_of_these_tests_reads_none_where_the_file_is_gone(tmp_path: Path) -> None:
+    sensor = FileSensor(A100, tmp_path / "w")
+    assert sensor.read() is None
+    (tmp_path / "w").write_text("12.5")
+    assert sensor.read() == 12.5
