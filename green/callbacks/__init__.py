@@ -1,0 +1,1 @@
+"""Optional callbacks, by which the trainers of other libraries tell the meter their epochs, steps and evaluations."""
