@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import check, energy, ingest, meter, peers, pipeline, policy, readers, side_by_side
+from benchmarks import check, energy, ingest, meter, meter_cost, peers, pipeline, policy, readers, side_by_side
 from benchmarks.measure import NO_PEERS, PEERS
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ BENCHMARKS = {
     "check": check.measure,
     "energy": energy.measure,
     "ingest": ingest.measure,
+    "meter_cost": meter_cost.measure,
     "pipeline": pipeline.measure,
     "policy": policy.measure,
     "readers": readers.measure,
@@ -27,7 +28,7 @@ BENCHMARKS = {
 }
 SIDE_BY_SIDE = "side_by_side"  # gives a page, not ratios
 METER = "meter"  # likewise
-NEED_PEERS = {"peers", SIDE_BY_SIDE, METER}
+NEED_PEERS = {"meter_cost", "peers", SIDE_BY_SIDE, METER}
 COLUMNS = ("benchmark", "what", "measured", "goal", "met", "detail")
 
 
