@@ -23,6 +23,7 @@ from green.meters.allowed import KEYS, ask
 from green.meters.options import Options
 from green.meters.tally import Tally
 from green.meters.watch import Guard, quantity
+from green.output import plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -116,10 +117,10 @@ def drawn(followed: Followed, guards: list[Guard], kg_per_kwh: float | None, wid
     if end_kwh is not None:
         parts.append(f"at the end {quantity(end_kwh, 'kWh')}")
     if followed.phases:
-        parts.append(followed.phases[-1][:20])
+        parts.append(plain(followed.phases[-1], 20))
     table.add_row(Text("green meter", style="bold green"), Text("  ".join(parts)))
     devices = [
-        f"{name} {watts:.4g} W"
+        f"{plain(name, 60)} {watts:.4g} W"
         for (_, name, _), watts in zip(followed.tally.parts_j(), followed.watts or [0.0] * 99, strict=False)
     ]
     if devices:

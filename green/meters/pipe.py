@@ -137,10 +137,10 @@ class Lines:
             if not sign or not unit or unit in RESERVED or not 0 <= amount < math.inf:
                 return False
             found[unit] = found.get(unit, 0.0) + amount
-        if len(self._counts.keys() | found.keys()) > MOST_UNITS:
+        sums = {**self._counts, **{unit: self._counts.get(unit, 0.0) + amount for unit, amount in found.items()}}
+        if len(sums) > MOST_UNITS or math.inf in sums.values():
             return False
-        for unit, amount in found.items():
-            self._counts[unit] = self._counts.get(unit, 0.0) + amount
+        self._counts = sums
         return bool(found)
 
     def _unreadable(self, line: str) -> Iterator[Event]:

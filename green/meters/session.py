@@ -133,8 +133,8 @@ class Meter:
     def count(self, **units: float) -> None:
         """Add functional units that were made since the last count, such as `tokens=4096`."""
         for unit, amount in units.items():
-            if unit in pipe.RESERVED:
-                raise ValueError(f"{unit} is a word of the log and no unit")
+            if unit in pipe.RESERVED or "=" in unit or unit.split() != [unit] or len(unit) > pipe.MOST_NAME:
+                raise ValueError(f"{unit!r} is a word of the log, or no name of a unit")
             if not 0 <= amount < float("inf"):
                 raise ValueError(f"{unit}={amount} is no amount")
         with self._lock:
@@ -156,8 +156,8 @@ class Meter:
         with self._lock:
             counts, self._counts = self._counts, {}
             self._flushed_s = time.monotonic()
-        if counts:
-            self._tell("count " + " ".join(f"{unit}={amount!r}" for unit, amount in counts.items()))
+        for unit, amount in counts.items():  # a line each: what is longer than 4 KiB is no line that arrives as a whole
+            self._tell(f"count {unit}={amount!r}")
 
     def _tell(self, line: str) -> None:
         if self._fd is None:

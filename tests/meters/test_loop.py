@@ -202,6 +202,15 @@ def test_line_that_says_nothing_known_is_kept_as_a_note(tmp_path: Path, line: st
     os.close(fd)
 
 
+def test_counts_that_add_up_to_no_number_are_not_taken(tmp_path: Path) -> None:
+    fd = create(str(tmp_path / "fifo"))
+    lines = Lines(fd)
+    os.write(fd, b"count tokens=1e308\n" * 3)
+    assert [one["note"] for one in lines.read()] == ["unread", "unread"]
+    assert lines.counts() == {"event": "count", "tokens": int(1e308)}
+    os.close(fd)
+
+
 def test_a_flood_of_nonsense_is_bounded(tmp_path: Path) -> None:
     fd = create(str(tmp_path / "fifo"))
     lines = Lines(fd)

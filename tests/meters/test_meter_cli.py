@@ -117,6 +117,31 @@ def test_options_given_to_the_long_way_reach_the_short_one() -> None:
     assert rebuilt(context) == ["--out=o", "--label=a=b", "--label=c=d", "--stop", "--json"]
 
 
+def test_options_of_every_command_may_stand_before_the_name(tmp_path: Path) -> None:
+    (tmp_path / "gpu0").write_text("1")
+    words = [
+        "--store",
+        "s.duckdb",
+        "meter",
+        "--sensors",
+        "loop_family:FAMILY",
+        "--run-id",
+        "x",
+        "--",
+        "sh",
+        "-c",
+        "exit 6",
+    ]
+    ended = subprocess.run(
+        [str(BIN / "green"), *words, "--", "sh", "-c", "exit 6"],
+        cwd=tmp_path,
+        env=environ(RIG=str(tmp_path)),
+        check=False,
+    )
+    assert ended.returncode == 6
+    assert len(list(tmp_path.glob("logs/x/*.green.jsonl"))) == 1
+
+
 def test_meter_loads_no_database_no_model_and_no_command_line() -> None:
     code = (
         "import sys; from green.meters import command, loop, begin, options, watch, child, pipe, log, clock, tally;"

@@ -159,9 +159,11 @@ def test_meter_that_cannot_start_says_why(rig: Rig, capfd: pytest.CaptureFixture
     assert "cannot be a folder" in capfd.readouterr().err
 
 
-@pytest.mark.parametrize("units", [{"event": 1}, {"tokens": -1}, {"tokens": float("nan")}])
+@pytest.mark.parametrize(
+    "units", [{"event": 1}, {"a b": 1}, {"": 1}, {"a=b": 1}, {"tokens": -1}, {"tokens": float("nan")}]
+)
 def test_count_that_is_none_is_refused_where_it_is_made(units: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match=r"is no amount|is a word of the log"):
+    with pytest.raises(ValueError, match=r"is no amount|no name of a unit"):
         green.meter().count(**units)
 
 

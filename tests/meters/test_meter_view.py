@@ -76,6 +76,15 @@ def test_view_shows_no_carbon_that_nobody_knows_and_no_forecast_without_work(tmp
     assert plain(drawn(found, [], None, 80))[0] == "green meter  0:00:00  0 W  0 kWh"
 
 
+def test_name_of_a_phase_cannot_drive_the_terminal(tmp_path: Path) -> None:
+    event = {"t": 1.0, "event": "phase", "name": "\x1b[2Jx\x07", "edge": "begin"}
+    found = Followed(str(log_of(tmp_path, event)))
+    found.read()
+    text = "".join(drawn(found, [], None, 80))
+    assert "\x1b[2J" not in text
+    assert "\x07" not in text
+
+
 def test_view_never_draws_beyond_the_width(followed: Followed) -> None:
     guards = [Guard("P" * 200, "t", "energy.it", "kWh", 1.0, None, 0.0, 1.0)] * 20
     for width in (10, 40, 200):
