@@ -108,7 +108,8 @@ def _allowed(  # noqa: PLR0913 -- what a guard is made of
         elif linear not in LINEAR:
             why = f"{metric} does not grow with energy alone"
         elif (per_kwh := one_kwh[CATALOGUE[linear].column]) is None:
-            why = f"{linear} of a kWh is unknown ({', '.join(one_kwh['unknown_reasons']) or 'no reason is known'})"
+            codes = [code for code in one_kwh["unknown_reasons"] if code in CATALOGUE[linear].reasons]
+            why = f"{linear} of a kWh is unknown ({', '.join(codes) or 'MISSING_METRIC'})"
         elif isinstance(policy, BudgetPolicy) and not has_history:
             why = "there is no store that says what was used before (NO_HISTORY)"
         else:
