@@ -65,6 +65,7 @@ class Metering:
         self.pidfd: int | None = None
         self.answer: dict[str, Any] | None = None  # of the program that knows policies and the store
         self.is_over = False
+        self.has_ended_children = True  # it may have ended before we listened
         self.reason: dict[str, str] = {}  # why the run or the meter was stopped
         self.kill_at_s: float | None = None  # when those that did not follow a SIGTERM are killed
 
@@ -204,6 +205,7 @@ class Metering:
 
     def _on_signals(self) -> None:
         for number in self.signals.read():
+            self.has_ended_children = self.has_ended_children or number == signal.SIGCHLD
             if self.child is None:
                 if number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                     self.is_over, self.reason = True, self.reason or {"reason": "meter_stopped"}
@@ -217,7 +219,9 @@ class Metering:
     def _is_gone(self) -> bool:
         """Tell whether the run has ended."""
         if self.child is not None:
-            self.child.reap()
+            if self.has_ended_children:
+                self.has_ended_children = False
+                self.child.reap()
             return self.child.status is not None and not (self.options.follow and self._left())
         if self.lines.ended is not None:
             return True
