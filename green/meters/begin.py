@@ -101,6 +101,13 @@ def described(about: About, host: str) -> dict[str, Any]:
     return {key: value for key, value in said.items() if value is not None}
 
 
+def averages(sensors: Sequence[Sensor], every_s: float) -> bool:
+    """Tell whether all sampled power of the run is the mean of an interval or longer, so that none can be missed."""
+    own = [one.about for one in sensors if one.about.is_ours]
+    sampled = [about for about in own if about.reads == "power_w" and about.method == "sampled"]
+    return bool(sampled) and all(float(about.extra.get("averages_s", 0)) >= every_s for about in sampled)
+
+
 def header(  # noqa: PLR0913 -- what a header is made of, each by name
     found: Found,
     options: Options,
@@ -125,8 +132,8 @@ def header(  # noqa: PLR0913 -- what a header is made of, each by name
         "facts": {key: value for key, value in found.facts.items() if value is not None} or None,
         "meter": f"green {__version__}",
         "every_s": strata.every_s,
-        "jitter": "strata",
-        "seed": strata.seed,
+        "jitter": "none" if strata.is_even else "strata",
+        "seed": None if strata.is_even else strata.seed,
         "rank": rank_of(environ),
         "command": command,
         "pid": pid,

@@ -122,6 +122,7 @@ class Metering:
             log = begin.open_log(options, self.run_id, self.host, self.environ, say)
             self.clock = Clock()  # the run begins now, and not before its budget and its sensors were looked up
             known = {"run_id": self.run_id, "host": self.host, "environ": self.environ, "pid": pid}
+            self.strata.is_even = begin.averages(self.found.sensors, options.every)
             header = begin.header(self.found, options, clock=self.clock, strata=self.strata, **known)  # type: ignore[arg-type]  # the values are of the keywords' types
             begin.write(log, header, options, self.run_id)
         except GreenError:

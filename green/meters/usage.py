@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from green.meters.place import usage_s
+from green.meters.place import text_of, usage_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,10 +48,10 @@ class Usage:
         return self._machine_s(self._where.allowed)
 
     def _machine_s(self, allowed: frozenset[int] = frozenset()) -> float | None:
+        text = text_of(self._stat)
         try:
-            with open(self._stat, encoding="ascii") as stream:  # noqa: PTH123 -- a file of the kernel, again and again
-                return busy_s(stream.read(), allowed)
-        except (OSError, ValueError, IndexError):
+            return None if text is None else busy_s(text, allowed)
+        except (ValueError, IndexError):
             return None
 
     def share(self) -> float | None:

@@ -14,6 +14,7 @@ import pytest
 from loop_family import A100, OTHER, FileSensor, RudeSensor
 
 from green.meters import About
+from green.meters.begin import averages
 from green.meters.clock import Clock, Strata
 from green.meters.log import Log
 from green.meters.loop import Loop, iso
@@ -66,6 +67,26 @@ def test_each_stratum_has_one_instant_that_its_seed_decides() -> None:
     assert abs(statistics.variance(parts) - 1 / 12) < 0.004
     assert instants == [Strata(1.0, 42).instant_s(n) for n in range(10_000)]
     assert instants != [Strata(1.0, 43).instant_s(n) for n in range(10_000)]
+
+
+def test_power_that_is_averaged_over_a_stratum_is_read_at_even_instants() -> None:
+    mean = About("g0", "gpu", "power_w", "sampled", extra={"averages_s": 1.0})
+    moment = About("g1", "gpu", "power_w", "sampled")
+    counter = About("g2", "gpu", "energy_j", "counter")
+    beside = About("g3", "gpu", "power_w", "sampled", is_ours=False)
+    asked = {name: [Given(about=about) for about in abouts] for name, abouts in {
+        "even": (mean, counter, beside), "mixed": (mean, moment), "counters": (counter,), "none": (),
+    }.items()}  # fmt: skip
+    assert [name for name, sensors in asked.items() if averages(sensors, 1.0)] == ["even"]
+    assert not averages(asked["even"], 2.0)
+    strata = Strata(1.0, 42)
+    strata.is_even = True
+    assert [strata.next_s(elapsed_s) for elapsed_s in (0.0, 1.0, 2.1, 7.5)] == [
+        1.0,
+        2.0,
+        3.0,
+        8.0,
+    ]
 
 
 def test_splitmix64_is_the_published_one() -> None:
