@@ -8,6 +8,7 @@ judges them. Nothing is told of a run whose own figures do not come out again.
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from decimal import Decimal
 from math import isclose
 from pathlib import Path
@@ -250,10 +251,16 @@ def _limits(own: duckdb.DuckDBPyConnection, cases: Iterable[Case], moment: Momen
     """Judge the copies by each limit: its findings by copy."""
     policies = {case.loaded.policy.id: case.loaded for case in cases}
     return {
-        name: {(one := Finding(*row)).subject: one for row in own.execute(compile_policy(loaded, moment)).fetchall()}
+        name: {(one := Finding(*row)).subject: one for row in own.execute(_of_any_run(loaded, moment)).fetchall()}
         for name, loaded in policies.items()
         if not isinstance(loaded.policy, BudgetPolicy)
     }
+
+
+def _of_any_run(loaded: Loaded, moment: Moment) -> str:
+    """Return the SQL of a limit whose selector does not ask for a run_id: that of a copy is its own."""
+    select = loaded.policy.select.model_copy(update={"run_id": None})
+    return compile_policy(replace(loaded, policy=loaded.policy.model_copy(update={"select": select})), moment)
 
 
 def _budget(
