@@ -145,7 +145,9 @@ def _plain(  # noqa: PLR0913, PLR0917 -- what is known of one log
     """Recognise and read the plain bytes of a log."""
     shown = printable(name)
     digest = known[0]
-    if (first := seen.setdefault(digest, shown)) != shown and digest:
+    # In MLflow's store a file is a metric: two GPUs that read the same are two, whatever their bytes.
+    is_copy = (first := seen.setdefault(digest, shown)) != shown and "mlruns" not in name.split("/")
+    if is_copy and digest:
         _input(shard, source, name, None, known=known)
         _reject(shard, source, shown, None, "DUPLICATE_INPUT", f"the same bytes as {first}, which counts")
         return None

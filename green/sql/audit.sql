@@ -55,15 +55,19 @@ WHERE i.has_readings;
 CREATE TEMP TABLE copied AS
 SELECT
     r.run_id,
-    min(o.file) FILTER (WHERE r.file <> o.file) AS duplicate_of,
-    bool_and(r.file <> o.file) AS is_whole
+    min(o.file) FILTER (WHERE r.file <> o.file AND r.run_id <> o.run_id) AS duplicate_of,
+    bool_and(r.file <> o.file AND r.run_id <> o.run_id) AS is_whole
 FROM reading AS r
-INNER JOIN (
-    SELECT sha256, arg_min(file, cast(is_past AS VARCHAR) || file) AS file FROM reading
+INNER JOIN (  -- of one run, files of the same bytes are no copies: ingest has left those out
+    SELECT
+        sha256,
+        arg_min(file, cast(is_past AS VARCHAR) || file) AS file,
+        arg_min(run_id, cast(is_past AS VARCHAR) || file) AS run_id
+    FROM reading
     GROUP BY sha256
 ) AS o ON r.sha256 = o.sha256
 GROUP BY r.run_id
-HAVING bool_or(r.file <> o.file);
+HAVING bool_or(r.file <> o.file AND r.run_id <> o.run_id);
 
 CREATE TEMP TABLE new_state AS
 SELECT

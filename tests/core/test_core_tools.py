@@ -193,3 +193,19 @@ def test_explain_shows_both_answers_and_which_counts(tmp_path: Path) -> None:
     beside = "counted is gpu from r/smi.csv:gpu0/sampled (sampled)"
     assert found["r/events.jsonl:gpu0/sampled"] == (False, beside)
     assert found["log-0"] == (False, beside)
+
+
+def test_two_gpus_of_mlflow_that_read_the_same_are_two(tmp_path: Path) -> None:
+    work = Work(tmp_path)
+    store = f"mlruns/0/{'0' * 32}"
+    at = int(START.timestamp() * 1000)
+    for gpu in (0, 1):
+        work.put(f"{store}/metrics/system/gpu_{gpu}_power_usage_watts", f"{at} 100.0 0\n{at + 10_000} 100.0 1\n")
+    work.put(f"{store}/params/lr", "0.1")
+    work.put(f"{store}/params/momentum", "0.1")
+    work.ledgered()
+    assert sum(counted(work).values()) == pytest.approx(2_000)
+    assert work.rejected() == set()
+    (run,) = work.query("SELECT run_id, is_counted, flags FROM runs")
+    assert (run["run_id"], run["is_counted"]) == (store, True)
+    assert "DUPLICATE_INPUT" not in run["flags"]
