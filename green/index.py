@@ -86,6 +86,7 @@ def _folder(
     """Group the files of one folder, and return the folders in it with the run that owns them."""
     inner: list[tuple[str, str, str | None]] = []
     entries = list(os.scandir(folder))  # in any order: sources and their files are sorted when all are found
+    names = {entry.name for entry in entries}
     if any(entry.name in RECORDS and _is_file(entry) for entry in entries):
         owner = below or "."
     for entry in entries:
@@ -98,10 +99,16 @@ def _folder(
         elif not opened(entry.name, below) or (not (is_file := _is_file(entry)) and not _is_special(entry)):
             found.skipped[os.path.splitext(entry.name)[1] or "(none)"] += 1  # noqa: PTH122 -- a name, not a path
         else:
-            source = owner or source_of(path)
+            source = owner or source_of(_unpacked(path, names))
             known = _print(entry, fingerprint) if is_file else (0, NOT_A_FILE)
             found.sources.setdefault(source, []).append((path, *known))
     return inner
+
+
+def _unpacked(path: str, beside: set[str]) -> str:
+    """Return the path of the plain log that lies beside its packed copy, so that both are one source; else the path."""
+    plain = next((path.removesuffix(packed) for packed in PACKED if path.endswith(packed)), path)
+    return plain if plain.rpartition("/")[2] in beside else path
 
 
 def source_of(path: str) -> str:

@@ -108,7 +108,7 @@ def _log(shard: Shard, source: str, name: str, local: tzinfo | None, seen: dict[
             return None
         out.flush()
         out.seek(0)
-        return _plain(shard, source, name, out.name, out.read(HEAD_BYTES), (digest, known[1]), local, seen)
+        return _plain(shard, source, name, out.name, out.read(HEAD_BYTES), known, local, seen, digest=digest)
 
 
 def _glance(path: str) -> tuple[bytes, tuple[str, int]]:
@@ -141,10 +141,11 @@ def _plain(  # noqa: PLR0913, PLR0917 -- what is known of one log
     known: tuple[str, int],
     local: tzinfo | None,
     seen: dict[str, str],
+    digest: str | None = None,
 ) -> LogRead | None:
-    """Recognise and read the plain bytes of a log."""
+    """Recognise and read the plain bytes of a log; `digest` is theirs where the file holds them packed."""
     shown = printable(name)
-    digest = known[0]
+    digest = digest or known[0]
     # In MLflow's store a file is a metric: two GPUs that read the same are two, whatever their bytes.
     is_copy = (first := seen.setdefault(digest, shown)) != shown and "mlruns" not in name.split("/")
     if is_copy and digest:

@@ -48,13 +48,17 @@ def test_packed_log_is_read_whatever_its_name(tmp_path: Path, packed: bytes) -> 
     assert rejects(logs, tmp_path)[1] == ["a.csv.gz", "b.csv"]
 
 
-def test_log_and_its_packed_copy_are_one_log_of_a_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize("has_record", [True, False])
+def test_log_and_its_packed_copy_beside_it_are_one_log(tmp_path: Path, *, has_record: bool) -> None:
     logs = tmp_path / "logs"
     logs.mkdir()
-    (logs / "run.yaml").write_text("team: x\n", encoding="utf-8")
+    if has_record:
+        (logs / "run.yaml").write_text("team: x\n", encoding="utf-8")
     (logs / "a.csv").write_bytes(SMI)
     (logs / "a.csv.gz").write_bytes(gzip.compress(SMI))
-    assert rejects(logs, tmp_path)[0] == {"a.csv.gz": "DUPLICATE_INPUT"}
+    reasons, runs = rejects(logs, tmp_path)
+    assert reasons == {"a.csv.gz": "DUPLICATE_INPUT"}
+    assert runs == (["logs"] if has_record else ["a.csv"])
 
 
 def test_cut_broken_and_monstrous_files_are_refused(tmp_path: Path) -> None:
