@@ -509,7 +509,7 @@ modelled AS (
     INNER JOIN model AS m ON p.subject = m.subject_key
     WHERE p.gb IS NOT NULL
     UNION ALL
-    -- What a workflow's log counted: it states the load, so that it needs no setting to be modelled.
+    -- What a workflow's log counted: it states the load, so that it is modelled unless the run says no.
     SELECT
         p.run_id,
         'model/' || p.subject,
@@ -531,6 +531,7 @@ modelled AS (
             unnest(['cpu', 'memory']) AS component,
             unnest([busy_core_h, memory_gb_h]) AS amount_h
         FROM run
+        WHERE coalesce(model_rest, TRUE)
     ) AS p
     INNER JOIN model AS m ON p.subject_key = m.subject_key
     WHERE p.amount_h IS NOT NULL
