@@ -110,6 +110,9 @@ def _inputs(con: duckdb.DuckDBPyConnection, told: Assessment, logs: Path, copy: 
     copy.mkdir()
     for file, sha256 in rows:
         path = logs / file
+        if Path(file).is_absolute() or ".." in Path(file).parts:  # a store of others may name anything
+            found.inputs.append(f"input {file} does not lie below logs")
+            continue
         if not path.is_file():
             found.inputs.append(f"input {file} is gone")
             continue

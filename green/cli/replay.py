@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,16 +20,17 @@ OTHER_EXIT, INPUT_EXIT = 1, 4
 def replay(
     context: typer.Context,
     assessment: Annotated[str, typer.Argument(help="number of its event, or latest")] = "latest",
+    logs: Annotated[Path | None, typer.Option(help="folder of the logs, where it is not the configured one")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,  # noqa: FBT002 -- a flag
 ) -> None:
     """Recompute an assessment from the recorded inputs: the same digests, or the first difference by name."""
     common: Common = context.obj
-    from pathlib import Path  # noqa: PLC0415 -- --help should not pay for what follows
-
-    from green.output import plain  # noqa: PLC0415 -- likewise
+    from green.output import plain  # noqa: PLC0415 -- --help should not pay for what follows
     from green.replay import replay as again  # noqa: PLC0415 -- likewise
 
     config = configured(common)
+    if logs is not None:
+        config = config.model_copy(update={"logs": str(logs)})
     with progress("replaying", None):
         found = again(Path(config.store), config, assessment)
     if as_json:

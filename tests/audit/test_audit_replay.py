@@ -141,6 +141,15 @@ def test_forgotten_run_cannot_be_replayed_and_this_is_said(work: Replayed) -> No
     assert "1 runs were forgotten since" in str(replay(work.store, work.config).first)
 
 
+def test_store_that_names_files_outside_of_logs_reaches_none_of_them(work: Replayed, tmp_path: Path) -> None:
+    other = tmp_path / "other.duckdb"
+    other.write_bytes(work.store.read_bytes())
+    (tmp_path / "outside.csv").write_text(steady(1, 20))
+    with duckdb.connect(str(other)) as con:
+        con.execute("UPDATE input_file SET file = '../outside.csv' WHERE file = 'b/gpu.csv'")
+    assert replay(other, work.config).first == "input ../outside.csv does not lie below logs"
+
+
 def test_no_such_assessment_is_a_usage_error(work: Replayed) -> None:
     for name in ("1", "999999", "nonsense"):
         with pytest.raises(UsageError):
