@@ -121,7 +121,7 @@ def commit(paths: store.Paths, fill: Any, *, actor: str | None = None) -> Receip
             kept = None if wrong is None else store.set_aside(paths)
             upgraded = migrate.upgrade(paths, actor=actor_of(actor))
         notes: list[str] = [upgraded] if upgraded else []
-        with proposal(paths) as con:
+        with store.unreadable(paths), proposal(paths) as con:
             size, head = ledger.head(con)
             if wrong is not None and (size > 0 or kept):
                 notes.append(_said(con, paths, wrong, kept, size))

@@ -75,6 +75,26 @@ def damaged(paths: Paths) -> Iterator[None]:
         ) from error
 
 
+@contextmanager
+def unreadable(paths: Paths) -> Iterator[None]:
+    """Say in plain words that a part of the working file cannot be read; an error in a query of ours stays one."""
+    from green.engine import duckdb  # noqa: PLC0415 -- 120 ms, only where the store is opened
+
+    try:
+        yield
+    except (
+        duckdb.IOException,
+        duckdb.FatalException,
+        duckdb.InternalException,
+        duckdb.SerializationException,
+    ) as error:
+        raise StoreError(
+            f"the store cannot be read to its end: {str(error).splitlines()[0][:200]}",
+            where=Where(os.path.relpath(paths.work)),
+            mend="restore it from a copy; `green verify --store COPY` tells whether a copy is whole",
+        ) from error
+
+
 def connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     """Open a store file, and say in plain words why it cannot be opened."""
     from green.engine import duckdb  # noqa: PLC0415 -- 120 ms, only where the store is opened

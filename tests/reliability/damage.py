@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,8 @@ def _damaged(folder: Path, kind: str, rng: random.Random) -> str:
         _damage(file, rng)
         key = folder / "whole" / "key.pem"
         said, ended = zygote.run(lambda say: say(_judged(paths, kind, folder / "whole/audit/green.duckdb", key)))
+    if ended != 0:
+        sys.stderr.write(f"{kind}: ended {ended}, said {said}\n")
     return str(said[0]) if ended == 0 and said else "crash"
 
 
