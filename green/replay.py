@@ -7,6 +7,8 @@ it stood before that commit. Where the digests differ, the first thing that is n
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import tempfile
 from dataclasses import dataclass, field
 from hashlib import file_digest
@@ -94,7 +96,7 @@ def _assessment(con: duckdb.DuckDBPyConnection, name: str) -> Assessment:
 
 
 def _inputs(con: duckdb.DuckDBPyConnection, told: Assessment, logs: Path, copy: Path, found: Replay) -> None:
-    """Lay links to the recorded files into a folder of their own; name those that are gone or changed."""
+    """Lay the recorded files into a folder of their own; name those that are gone or changed."""
     gone = con.execute(
         "SELECT count(*) FROM forgotten WHERE kind = 'run' AND seq <= $seq", {"seq": told.seq}
     ).fetchone()
@@ -122,9 +124,17 @@ def _inputs(con: duckdb.DuckDBPyConnection, told: Assessment, logs: Path, copy: 
             found.inputs.append(f"input {file} changed: its sha256 was {sha256}, it is {now}")
             continue
         (copy / file).parent.mkdir(parents=True, exist_ok=True)
-        (copy / file).symlink_to(path.resolve())
+        _lay(path.resolve(), copy / file)
     if not found.inputs:
         found.same.append(f"{len(rows)} input files")
+
+
+def _lay(path: Path, target: Path) -> None:
+    """Put a log into the folder of its own: a second name of the same bytes, for a link out of it is no log."""
+    try:
+        os.link(path, target)
+    except OSError:  # another file system, or one without links
+        shutil.copyfile(path, target)
 
 
 def _conditions(con: duckdb.DuckDBPyConnection, told: Assessment, config: Config, found: Replay) -> None:
