@@ -15,8 +15,9 @@ from tests.reliability.table import Outcome
 
 PROMISED, MOST_RATIO = 1_000_000, 3  # start-up weighs in a shorter ledger
 CHILD = (
-    "import sys, resource; from pathlib import Path; from tests.reliability.million import walked;"
-    "seconds = walked(Path(sys.argv[1])); print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    "import re, sys; from pathlib import Path; from tests.reliability.million import walked;"
+    "seconds = walked(Path(sys.argv[1]));"  # VmHWM: ru_maxrss would count the memory of the parent
+    "print(seconds, re.search(r'VmHWM:\\s+(\\d+)', Path('/proc/self/status').read_text())[1])"
 )
 
 
