@@ -64,7 +64,7 @@ def test_checkpoint_has_the_form_of_c2sp_and_says_size_and_head(published: Path,
     assert lines[:3] == [f"green-ledger/{first[:16]}", "3", base64.b64encode(bytes.fromhex(head)).decode()]
     assert lines[3] == ""
     assert lines[4].startswith(f"— green-ledger/{first[:16]} ")
-    public = base64.b64decode(made.key.rsplit("+", 1)[1])
+    public = base64.b64decode(made.key.split("+", 2)[2])
     named = sha256(lines[0].encode() + b"\n" + public).digest()[:4]
     assert base64.b64decode(lines[4].split(" ")[2])[:4] == named
 
