@@ -21,6 +21,7 @@ from green.tables import INGEST
 if TYPE_CHECKING:
     from green.config import Config
 
+SHARD = "all"  # of what is computed without Snakemake
 INGESTED = list(INGEST)  # the tables that the ingest rule gives
 
 
@@ -143,3 +144,39 @@ def config_digest(config: Config) -> str:
     body = config.model_dump(mode="json", exclude={"logs", "store", "policies", "factors"})
     body["emissions"]["series"] = [os.path.basename(path) for path in config.emissions.series]  # noqa: PTH119 -- text
     return digest(json.dumps(body, sort_keys=True))
+
+
+def compute(config: Config, found: index.Scan, results: Path, *, cache: Path, by: str) -> None:
+    """Run the stages over all sources as one shard, without Snakemake."""
+    from green import ingest  # noqa: PLC0415 -- as above
+
+    out = results / "ingest" / SHARD
+    ingest.ingest(config, found.sources, settings=by, out=out, cache=cache)
+    of_stage = stages.settings_of(config)
+    for name, stage in stages.STAGES.items():
+        stages.run(
+            stage,
+            results,
+            [SHARD],
+            results / "energy" / f"{SHARD}.parquet" if stage.per_shard else results / f"{name}.parquet",
+            settings=of_stage[name],
+            factor_files=config.factors,
+            series_files=config.emissions.series,
+        )
+
+
+def commit(config: Config, found: index.Scan, results: Path, store: Path, *, by: str) -> None:
+    """Record in a store what `compute` left, as the rule `audit` does."""
+    from green.audit import record  # noqa: PLC0415 -- opens DuckDB
+
+    record.record(
+        store,
+        results,
+        [SHARD],
+        present=sorted(map(index.printable, found.sources)),
+        generation=by,
+        config_sha256=config_digest(config),
+        factor_files=config.factors,
+        instruments=stages.instruments_of(config),
+        actor=by,
+    )

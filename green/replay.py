@@ -16,17 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import green
-from green import factors, index, ingest, stages
-from green.audit import commit, migrate, record, store
+from green import factors, index, pipeline, stages
+from green.audit import commit, migrate, store
 from green.errors import UsageError
-from green.pipeline import config_digest
 
 if TYPE_CHECKING:
     import duckdb
 
     from green.config import Config
-
-SHARD = "all"
 
 
 @dataclass(frozen=True)
@@ -148,7 +145,7 @@ def _conditions(con: duckdb.DuckDBPyConnection, told: Assessment, config: Config
         else:
             found.other.append(_factor(con, own, told))
     for name, then, is_now in (
-        ("configuration", told.said["config_sha256"], config_digest(config)),
+        ("configuration", told.said["config_sha256"], pipeline.config_digest(config)),
         ("code", told.said["code_sha256"], stages.code_digest()),
         ("green", told.said["green_version"], green.__version__),
         ("engine", f"DuckDB {told.said['duckdb_version']}", f"DuckDB {duckdb.__version__}"),
@@ -178,30 +175,8 @@ def _factor(con: duckdb.DuckDBPyConnection, own: duckdb.DuckDBPyConnection, told
 def _computed(config: Config, logs: Path, base: Path, results: Path) -> str:
     """Run the stages over the recorded inputs, commit them to the earlier store, and return the digest of the facts."""
     scanned = index.scan(logs, fingerprint="content", work=results)
-    ingested = results / "ingest" / SHARD
-    ingest.ingest(config, scanned.sources, settings="replay", out=ingested, cache=results / "cache" / SHARD)
-    settings = stages.settings_of(config)
-    for name, stage in stages.STAGES.items():
-        stages.run(
-            stage,
-            results,
-            [SHARD],
-            results / "energy" / f"{SHARD}.parquet" if stage.per_shard else results / f"{name}.parquet",
-            settings=settings[name],
-            factor_files=config.factors,
-            series_files=config.emissions.series,
-        )
-    record.record(
-        base,
-        results,
-        [SHARD],
-        present=sorted(map(index.printable, scanned.sources)),
-        generation="replay",
-        config_sha256=config_digest(config),
-        factor_files=config.factors,
-        instruments=settings["emissions"]["instruments"] or (),
-        actor="replay",
-    )
+    pipeline.compute(config, scanned, results, cache=results / "cache", by="replay")
+    pipeline.commit(config, scanned, results, base, by="replay")
     with store.reader(base) as con:
         row = con.execute("SELECT arg_max(facts_sha256, seq) FROM assessment").fetchone()
     return str(row[0]) if row else ""

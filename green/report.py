@@ -69,8 +69,8 @@ ORDER BY quantity, subject, factor_id LIMIT $most
 """
 _HEAD = """
 SELECT l.seq AS events, l.hash AS head, a.green_version, a.duckdb_version, a.code_sha256, a.factors_sha256
-FROM ledger AS l LEFT JOIN (SELECT * FROM assessment ORDER BY seq DESC LIMIT 1) AS a ON true
-ORDER BY l.seq DESC LIMIT 1
+FROM ledger AS l LEFT JOIN (SELECT * FROM assessment WHERE seq = (SELECT max(seq) FROM assessment)) AS a ON true
+WHERE l.seq = (SELECT max(seq) FROM ledger)
 """
 
 

@@ -15,14 +15,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from green import index, ingest, stages
-from green.audit import record, store
+from green import index, pipeline
+from green.audit import store
 from green.check import check, facts
 from green.compare import FAILING, RESOLVED, Base, Cause, Comparison, compare
 from green.errors import GreenError, InputError, Where
 from green.explain.policy import explain_policy
 from green.gitref import Ref
-from green.pipeline import config_digest
 from green.place import Places, keys_of_metric
 from green.policy.judge import VERDICTS
 from green.policy.load import load
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
     from green.policy.load import Loaded, PolicySet
     from green.whatif import Rates
 
-SHARD = "all"
 STORES = (".duckdb", ".db")
 _KEYS = {"policy", "subject", "verdict", "title", "enforcement", "message", "value", "limit", "unit"}
 
@@ -137,33 +135,11 @@ class Review:
         if not scanned.sources and not allow_empty:
             index.write_index(scanned, results / "index", shards=1)  # says so, as the pipeline does
         config = self.config.model_copy(update={"logs": str(logs)})
-        ingested = results / "ingest" / SHARD
-        ingest.ingest(config, scanned.sources, settings="review", out=ingested, cache=self.temp / "cache")
-        settings = stages.settings_of(config)
-        for name, stage in stages.STAGES.items():
-            out = results / "energy" / f"{SHARD}.parquet" if stage.per_shard else results / f"{name}.parquet"
-            stages.run(
-                stage,
-                results,
-                [SHARD],
-                out,
-                settings=settings[name],
-                factor_files=config.factors,
-                series_files=config.emissions.series,
-            )
+        pipeline.compute(config, scanned, results, cache=self.temp / "cache", by="review")
         published = work / "green.duckdb"
         if self.history.exists():
             shutil.copyfile(self.history, published)
-        record.record(
-            published,
-            results,
-            [SHARD],
-            present=sorted(map(index.printable, scanned.sources)),
-            generation="review",
-            config_sha256=config_digest(config),
-            factor_files=config.factors,
-            actor="review",
-        )
+        pipeline.commit(config, scanned, results, published, by="review")
         return published
 
     def _changed(self, ref: Ref) -> list[str]:
