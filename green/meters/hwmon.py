@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from green.meters import About, Blind, Sight
+from green.meters.micro import MicroFile
 from green.meters.place import place
 from green.meters.rapl import uuid_of
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     from green.meters import Asked, Sensor
 
-MOST_DIGITS = 32
 _PART = re.compile(r"socket|module|cpu|gpu|sysio", re.IGNORECASE)
 
 
@@ -41,21 +41,6 @@ DRIVERS = {
     "xe": _Driver("gpu", "Intel GPU", ("energy1_input", "energy2_input")),
     "amd_energy": _Driver("cpu", "AMD processor", (), re.compile(r"Esocket\d+", re.ASCII)),
 }
-
-
-class _File:
-    """A file of micro-units; it stays open."""
-
-    def __init__(self, about: About, file: int) -> None:
-        self.about = about
-        self._file = file
-
-    def read(self) -> float | None:
-        """Return watts or joules; None where the device sleeps or is gone."""
-        try:
-            return int(os.pread(self._file, MOST_DIGITS, 0)) / 1e6
-        except (OSError, ValueError):
-            return None
 
 
 class Hwmon:
@@ -100,7 +85,7 @@ class Hwmon:
             os.close(file)
         self._files = []
 
-    def _open(self, about: About, path: str, blind: list[Blind]) -> _File | None:
+    def _open(self, about: About, path: str, blind: list[Blind]) -> MicroFile | None:
         try:
             file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
@@ -108,7 +93,7 @@ class Hwmon:
             blind.append(Blind(f"{about.name} ({about.extra['driver']})", why, f"sudo chmod a+r {path}"))
             return None
         self._files.append(file)
-        return _File(about, file)
+        return MicroFile(about, file)
 
 
 def _listed(folder: str) -> Sequence[str]:

@@ -14,6 +14,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from green.meters import About, Blind, Sight
+from green.meters.micro import MOST_DIGITS, MicroFile
 from green.meters.place import place
 from green.meters.share import Share
 from green.meters.usage import Usage
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 _ZONE = re.compile(r"(intel-rapl(?:-\w+)?):(\d+)(?::(\d+))?", re.ASCII)
 _PACKAGE = re.compile(r"package-\d+(?:-die-\d+)?", re.ASCII)
-MOST_DIGITS = 32
 ONLY_ROOT = "its energy_uj may only be read by root"
 MEND = (
     "until the next start: sudo chmod a+r /sys/class/powercap/*/{energy_uj,max_energy_range_uj}; "
@@ -45,21 +45,6 @@ class _Zone:
     def called(self) -> str:
         """What it is called among all zones of the machine."""
         return f"{self.package}/{self.name}" if self.package else self.name
-
-
-class _Counter:
-    """One counter; its file stays open, for to open it costs more than to read it."""
-
-    def __init__(self, about: About, file: int) -> None:
-        self.about = about
-        self._file = file
-
-    def read(self) -> float | None:
-        """Return joules; None where the file is gone or closed."""
-        try:
-            return int(os.pread(self._file, MOST_DIGITS, 0)) / 1e6
-        except (OSError, ValueError):
-            return None
 
 
 class Rapl:
@@ -105,7 +90,7 @@ class Rapl:
             os.close(file)
         self._files = []
 
-    def _counter(self, zone: _Zone, asked: Asked, *, is_ours: bool) -> _Counter | None:
+    def _counter(self, zone: _Zone, asked: Asked, *, is_ours: bool) -> MicroFile | None:
         """Open a counter; say why where it can't be read."""
         kind = {"dram": "dram", "psys": "host"}.get(zone.name, "cpu")
         code = {"dram": "UNMEASURED_MEMORY", "cpu": "UNMEASURED_CPU", "host": ""}[kind]
@@ -135,7 +120,7 @@ class Rapl:
             is_ours,
             {"zone": zone.called},
         )
-        return _Counter(about, file)
+        return MicroFile(about, file)
 
 
 def _zones(root: str) -> dict[str, _Zone]:
