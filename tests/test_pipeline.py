@@ -184,7 +184,7 @@ def test_history_deleted_replaced_and_copied_logs(tmp_path: Path) -> None:
     work.mkdir()
     site = "team: t\nkind: training\nsite: {region: SE, pue: 1.1, timezone: UTC}\n"
     for hour, name in enumerate(("kept", "deleted", "renamed"), start=8):
-        smi(logs / name / "gpu.csv", ["300"] * 60, hour=hour)
+        smi(logs / name / "gpu.csv", ["300", "301"] * 30, hour=hour)
         record(logs / name / "run.yaml", site)
     run(work, logs)
     budget = "SELECT value FROM budget_status WHERE subject = 'team=t'"

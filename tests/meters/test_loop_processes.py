@@ -335,8 +335,11 @@ def test_record_is_written_from_the_options_and_never_over_another(rig: Rig) -> 
 
 
 def test_command_inherits_no_signal_settings_of_python(rig: Rig) -> None:
-    rig.run("--", "sh", "-c", "grep -E 'SigIgn|SigBlk' /proc/self/status > masks")
-    assert [line.split()[1] for line in (rig.folder / "masks").read_text().splitlines()] == ["0" * 16] * 2
+    command = ["sh", "-c", "grep -E 'SigIgn|SigBlk' /proc/self/status | tee -a masks"]
+    without = subprocess.run(command, cwd=rig.folder, capture_output=True, text=True, check=True).stdout
+    (rig.folder / "masks").unlink()
+    rig.run("--", *command)
+    assert (rig.folder / "masks").read_text() == without  # whoever runs the tests may ignore signals himself
 
 
 def test_ctrl_c_reaches_the_command_once_and_the_meter_writes_down_its_end(rig: Rig) -> None:
@@ -389,7 +392,10 @@ def test_stop_of_a_process_that_is_not_ours_reaches_all_that_descends_from_it() 
             time.sleep(0.01)
         assert len(below) == 2
         stop_tree(other.pid, signal.SIGKILL)
-        assert other.wait(PATIENCE_S) == -signal.SIGKILL
+        assert other.wait(PATIENCE_S) in {
+            -signal.SIGKILL,
+            128 + signal.SIGKILL,
+        }  # its child may die before it, and it says so
     while any(map(alive, below)) and time.monotonic() < until_s:
         time.sleep(0.01)
     assert not any(map(alive, below))

@@ -109,7 +109,12 @@ def broken(name: str, value: Any) -> Iterator[tuple[str, Any]]:
         if name in {"kind", "status", "quality_tier"}:
             yield from (("mistyped", f"{value}x"), ("not a number", "NaN"), ("negative", f"-{value}"))
     else:
-        yield from (("not a number", math.nan), ("negative", -value), ("infinite", math.inf), ("below", -math.inf))
+        yield from (
+            ("not a number", math.nan),
+            ("negative", -value or -1.0),
+            ("infinite", math.inf),
+            ("below", -math.inf),
+        )
 
 
 def test_a_run_with_a_needed_field_missing_blank_or_wrong_never_passes(chosen: PolicySet) -> None:
