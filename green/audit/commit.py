@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import duckdb
 
 Event = ledger.Event
+SMALL_BYTES = 128 << 20  # of a store: below it a second thread costs more than it saves
 
 
 @dataclass
@@ -43,11 +44,23 @@ def actor_of(name: str | None) -> str:
 
 
 @contextmanager
-def proposal(paths: store.Paths) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open the working file read-only, with an empty table `proposed(ordinal, kind, subject, payload)`."""
-    with store.connect(paths.work, read_only=True) as con:
+def proposal(paths: store.Paths, actor: str) -> Iterator[tuple[duckdb.DuckDBPyConnection, str | None]]:
+    """Open the working file read-only, with an empty table `proposed(ordinal, kind, subject, payload)`.
+
+    A file of an older schema is upgraded first, and what was done is given beside the connection.
+    """
+    upgraded = None
+    with store.damaged(paths):
+        con = store.connect(paths.work, read_only=True)
+        if not migrate.is_current(con):
+            con.close()
+            upgraded = migrate.upgrade(paths, actor=actor)
+            con = store.connect(paths.work, read_only=True)
+    with con:
+        if paths.work.stat().st_size < SMALL_BYTES:
+            con.execute("SET threads = 1")
         con.execute("CREATE TEMP TABLE proposed (ordinal BIGINT, kind VARCHAR, subject VARCHAR, payload VARCHAR)")
-        yield con
+        yield con, upgraded
 
 
 def propose(con: duckdb.DuckDBPyConnection, events: Iterable[Event]) -> None:
@@ -119,9 +132,8 @@ def commit(paths: store.Paths, fill: Any, *, actor: str | None = None) -> Receip
             store.settle(paths)
             wrong = store.unexplained(paths)
             kept = None if wrong is None else store.set_aside(paths)
-            upgraded = migrate.upgrade(paths, actor=actor_of(actor))
-        notes: list[str] = [upgraded] if upgraded else []
-        with store.unreadable(paths), proposal(paths) as con:
+        with store.unreadable(paths), proposal(paths, actor_of(actor)) as (con, upgraded):
+            notes = [upgraded] if upgraded else []
             size, head = ledger.head(con)
             if wrong is not None and (size > 0 or kept):
                 notes.append(_said(con, paths, wrong, kept, size))

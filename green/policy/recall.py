@@ -45,6 +45,7 @@ _COLUMNS = {  # of finding.Finding, for policies whose subjects are runs
     "where_line": "INTEGER",
 }
 _SAME = " AND ".join(f"f.{name} IS NOT DISTINCT FROM m.{name}" for name in ("policy", *_COLUMNS))
+_WORDS = {"line": "VARCHAR", "place": "BIGINT"}  # the line itself is read once, when its place is known
 _MOST_NEW = 0.05  # share of new lines above which the memory is written anew
 
 
@@ -69,7 +70,7 @@ def judge_again(
         {"policy": [policy for policy, _ in apart], "subject": [subject for _, subject in apart]},
     )
     con.execute(
-        f"CREATE TEMP TABLE known AS SELECT f.policy, f.subject, m.line FROM finding AS f JOIN memory AS m ON {_SAME}"
+        f"CREATE TEMP TABLE known AS SELECT f.policy, f.subject, m.place FROM finding AS f JOIN memory AS m ON {_SAME}"
         " ANTI JOIN apart AS a ON f.policy = a.policy AND f.subject = a.subject WHERE f.verdict = 'pass'"
     )
     counted = dict(con.execute("SELECT policy, count(*) FROM known GROUP BY policy").fetchall())
@@ -101,9 +102,12 @@ def _remember(con: DuckDBPyConnection, memory: Path, key: str) -> bool:
     if memory.exists():
         query = f"SELECT decode(value) FROM parquet_kv_metadata({quote(memory)}) WHERE key = 'green'"
         if con.execute(query).fetchone() == (key,):
-            con.execute(f"CREATE TEMP VIEW memory AS FROM read_parquet({quote(memory)})")
+            con.execute(
+                "CREATE TEMP VIEW memory AS SELECT *, file_row_number AS place"
+                f" FROM read_parquet({quote(memory)}, file_row_number = true)"
+            )
             return True
-    typed = ", ".join(f"{name} {kind}" for name, kind in {"policy": "VARCHAR", **_COLUMNS, "line": "VARCHAR"}.items())
+    typed = ", ".join(f"{name} {kind}" for name, kind in {"policy": "VARCHAR", **_COLUMNS, **_WORDS}.items())
     con.execute(f"CREATE TEMP TABLE memory ({typed})")
     return False
 
@@ -128,7 +132,8 @@ def _among(con: DuckDBPyConnection, own: Sequence[tuple[str, str, str, str]]) ->
         {name: [row[place] for row in own] for place, name in enumerate(columns)},
     )
     rows = con.execute(
-        "SELECT line FROM (SELECT policy, subject, 'pass' AS verdict, line FROM known UNION ALL FROM said)"
+        "SELECT line FROM (SELECT k.policy, k.subject, 'pass' AS verdict, m.line FROM memory AS m JOIN known AS k"
+        " USING (place) UNION ALL FROM said)"
         " ORDER BY policy, subject, verdict"
     ).fetchall()
     return [line for (line,) in rows]
@@ -138,7 +143,8 @@ def _keep(con: DuckDBPyConnection, fresh: Mapping[tuple[str, str], str], memory:
     """Write all passes with their lines, those of before and the new ones."""
     con.execute(
         "CREATE TEMP TABLE fresh AS SELECT unnest($policy) AS policy, unnest($subject) AS subject,"
-        " unnest($line) AS line UNION ALL FROM known",
+        " unnest($line) AS line UNION ALL SELECT k.policy, k.subject, m.line FROM memory AS m JOIN known AS k"
+        " USING (place)",
         {
             "policy": [policy for policy, _ in fresh],
             "subject": [subject for _, subject in fresh],
