@@ -14,6 +14,7 @@ import re
 import stat
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,10 +53,15 @@ class Scan:
 
 def opened(name: str, folder: str) -> bool:
     """Tell whether a file is opened at all, by its ending; recognition is by content, later."""
-    for ending in PACKED:
-        name = name.removesuffix(ending)
-    ending = os.path.splitext(name)[1].lower()  # noqa: PTH122 -- a name, not a path
+    ending = _ending(name)
     return ending in OPENED or (not ending and "mlruns" in folder.split("/"))
+
+
+@lru_cache(maxsize=4096)  # ten thousand folders hold a few names, again and again
+def _ending(name: str) -> str:
+    for packed in PACKED:
+        name = name.removesuffix(packed)
+    return os.path.splitext(name)[1].lower()  # noqa: PTH122 -- a name, not a path
 
 
 def scan(logs: Path, *, fingerprint: str = "mtime", work: Path | None = None) -> Scan:
@@ -86,9 +92,10 @@ def _folder(
     """Group the files of one folder, and return the folders in it with the run that owns them."""
     inner: list[tuple[str, str, str | None]] = []
     entries = list(os.scandir(folder))  # in any order: sources and their files are sorted when all are found
-    names = {entry.name for entry in entries}
     if any(entry.name in RECORDS and _is_file(entry) for entry in entries):
         owner = below or "."
+    # Only a packed file asks for what lies beside it.
+    names = {one.name for one in entries} if any(one.name.endswith(PACKED) for one in entries) else set[str]()
     for entry in entries:
         if entry.name.startswith("."):
             continue
@@ -107,7 +114,9 @@ def _folder(
 
 def _unpacked(path: str, beside: set[str]) -> str:
     """Return the path of the plain log that lies beside its packed copy, so that both are one source; else the path."""
-    plain = next((path.removesuffix(packed) for packed in PACKED if path.endswith(packed)), path)
+    if not path.endswith(PACKED):
+        return path
+    plain = next(path.removesuffix(packed) for packed in PACKED if path.endswith(packed))
     return plain if plain.rpartition("/")[2] in beside else path
 
 

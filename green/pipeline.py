@@ -134,7 +134,8 @@ def _readers() -> list[str]:
     from importlib.metadata import entry_points  # noqa: PLC0415 -- beside its one use
 
     points = entry_points(group="green.readers")
-    return sorted(f"{point.name} {point.dist.version if point.dist else ''}" for point in points)
+    versions = {id(point.dist): point.dist.version for point in points if point.dist is not None}  # read from a file
+    return sorted(f"{point.name} {versions.get(id(point.dist), '')}" for point in points)
 
 
 def config_digest(config: Config) -> str:

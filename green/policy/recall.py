@@ -86,9 +86,10 @@ def judge_again(
         else:
             verdicts += worded(policies, loaded, new.get(name, []), moment, cover, is_all=name not in counted)
     fresh = {(one.policy, one.subject): recorded(one) for one in verdicts if one.verdict == "pass"}
+    judgement = sum_up(policies, moment, verdicts, passes, partial(_among, con) if passes else None)
     if not is_known or len(fresh) > _MOST_NEW * passes:
-        _keep(con, fresh, memory, _key(policies))
-    return sum_up(policies, moment, verdicts, passes, partial(_among, con) if passes else None)
+        _keep(con, fresh, memory, _key(policies))  # after its lines were read: their places are others then
+    return judgement
 
 
 def _key(policies: PolicySet) -> str:
