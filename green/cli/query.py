@@ -46,7 +46,7 @@ def query(
     if as_json:
         show_json([dict(zip(names, map(_plain, row), strict=True)) for row in rows])
     elif as_csv:
-        writer = csv.writer(sys.stdout)
+        writer = csv.writer(sys.stdout, lineterminator="\n")  # of lines that a shell reads
         writer.writerow(names)
         writer.writerows([["" if value is None else _plain(value) for value in row] for row in rows])
     else:
