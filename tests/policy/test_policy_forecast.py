@@ -39,6 +39,8 @@ def test_the_pace_of_what_ended_goes_on_and_plans_count_once(tmp_path: Path) -> 
     plan = used(15.0, "b", status="planned", ended_at=None)
     # 20 kWh in a quarter of the time are 80 kWh, and the plan's 15 kWh once
     assert "; at this pace 95 kWh by 2026-12-31" in message(tmp_path, BUDGET, QUARTER, used(20.0), plan)
+    second = used(2.0, "c", status="planned", ended_at=None)
+    assert "; at this pace 97 kWh by 2026-12-31" in message(tmp_path, BUDGET, QUARTER, used(20.0), plan, second)
     assert ", 20 % over" in message(tmp_path, BUDGET, QUARTER, used(30.0))  # 120 kWh
     assert "over" not in message(tmp_path, BUDGET, QUARTER, used(25.0))  # 100 kWh, the limit itself
 
