@@ -78,13 +78,27 @@ def _chosen(policies: PolicySet, named: Sequence[str]) -> list[Loaded]:
     return [known[name] for name in dict.fromkeys(named)]
 
 
-def _earlier(history: Path, run_id: str) -> dict[str, float]:
-    """Return what the store has of this run already: it was cut, and goes on."""
+def _earlier(history: Path, run_id: str) -> Mapping[str, Any] | None:
+    """Return what the store has of this run already, which was cut and goes on; its plan used nothing."""
     if not history.exists():
-        return {}
+        return None
+    query = "SELECT * FROM runs WHERE run_id = $run_id AND status IS DISTINCT FROM 'planned'"
     with store.reader(history) as con:
-        found = rows(con, "SELECT * FROM runs WHERE run_id = $run_id", run_id=run_id)
-    return {key: value for key, value in (found[0] if found else {}).items() if isinstance(value, float)}
+        return next(iter(rows(con, query, run_id=run_id)), None)
+
+
+def _before(earlier: Mapping[str, Any] | None, metric: str, linear: str) -> float | None:
+    """Return what the run used before: of a metric that is watched in part at least that part, None where unknown."""
+    if earlier is None:
+        return 0.0
+    known = (earlier[CATALOGUE[name].column] for name in (metric, linear))
+    return next((one for one in known if one is not None), None)
+
+
+def _codes(row: Mapping[str, Any] | None, metric: str) -> list[str]:
+    """Return why a metric of a run is unknown."""
+    told = [] if row is None else row["unknown_reasons"]
+    return [code for code in told if code in CATALOGUE[metric].reasons] or ["MISSING_METRIC"]
 
 
 def _allowed(  # noqa: PLR0913 -- what a guard is made of
@@ -93,7 +107,7 @@ def _allowed(  # noqa: PLR0913 -- what a guard is made of
     wanted: Sequence[Loaded],
     run_id: str,
     as_of: str,
-    earlier: Mapping[str, float],
+    earlier: Mapping[str, Any] | None,
     *,
     has_history: bool,
 ) -> dict[str, Any]:
@@ -108,8 +122,9 @@ def _allowed(  # noqa: PLR0913 -- what a guard is made of
         elif linear not in LINEAR:
             why = f"{metric} does not grow with energy alone"
         elif (per_kwh := one_kwh[CATALOGUE[linear].column]) is None:
-            codes = [code for code in one_kwh["unknown_reasons"] if code in CATALOGUE[linear].reasons]
-            why = f"{linear} of a kWh is unknown ({', '.join(codes) or 'MISSING_METRIC'})"
+            why = f"{linear} of a kWh is unknown ({', '.join(_codes(one_kwh, linear))})"
+        elif (before := _before(earlier, metric, linear)) is None:
+            why = f"what the run used before is unknown ({', '.join(_codes(earlier, linear))})"
         elif isinstance(policy, BudgetPolicy) and not has_history:
             why = "there is no store that says what was used before (NO_HISTORY)"
         else:
@@ -128,7 +143,7 @@ def _allowed(  # noqa: PLR0913 -- what a guard is made of
                         "unit": bounds.stored,
                         "limit": float(bounds.max),
                         "warn_above": None if bounds.warn_above is None else float(bounds.warn_above),
-                        "used": used + (earlier.get(CATALOGUE[metric].column) or 0.0),
+                        "used": used + before,
                         "per_kwh": per_kwh,
                         "unknown_runs": unknown,
                         "is_part": metric in PARTLY,

@@ -301,7 +301,8 @@ def _told(
         if one is None or one.verdict not in GOOD or one.value is None:
             continue
         result, high = in_unit(one.value, bounds), in_unit(one.high, bounds)
-        good[change].append(Mend(change, value, unit, case.run_id, one.verdict, result or 0.0, high))
+        if result is not None:
+            good[change].append(Mend(change, value, unit, case.run_id, one.verdict, result, high))
     hours = sorted(good["hours"], key=lambda one: -Decimal(str(one.value)) * (3600 if one.unit == "h" else 1))
     yield from hours[:1]
     for change in ("region", "device"):

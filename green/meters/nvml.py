@@ -244,7 +244,7 @@ class Nvml:
     def _shared(self, whole: Sensor, handle: Any, asked: Asked, others: list[int]) -> Sensor:  # noqa: ANN401 -- as above
         """Model the run's part of a GPU that others use, by what its processes do there."""
         about = whole.about
-        part = _Part(self._nvml, handle, asked)
+        part = Part(self._nvml, handle, asked)
         extra: dict[str, str | float] = {"high_is": about.id, "low_ratio": 0.0}
         called = f"{about.id.removesuffix('_j')}_share"
         why = f"process {', '.join(map(str, others))} uses it, too: a part is modelled, from nothing to all of it"
@@ -259,7 +259,7 @@ class Nvml:
         return {**facts, "gpus_not_ours": ",".join(others)} if others else facts
 
 
-class _Part:
+class Part:
     """What part of a GPU's work is the run's: by time on its multiprocessors, else by memory held."""
 
     def __init__(self, nvml: Any, handle: Any, asked: Asked) -> None:  # noqa: ANN401 -- pynvml has no types
@@ -288,7 +288,9 @@ class _Part:
             found = nvml.nvmlDeviceGetComputeRunningProcesses(self._handle)
         except nvml.NVMLError:
             return 0, 0
-        return self._sum([(one.pid, one.usedGpuMemory or 0) for one in found])
+        if any(one.usedGpuMemory is None for one in found):  # the driver hides it, as below a container: nobody knows
+            return 0, 0
+        return self._sum([(one.pid, one.usedGpuMemory) for one in found])
 
     def _sum(self, amounts: list[tuple[int, int]]) -> tuple[int, int]:
         pid = self._asked.pid

@@ -20,7 +20,7 @@ MOST_LINE = 20_000
 _SPL = re.compile(r"Time,(\d\d)-(\d\d)-(\d{4}) (\d\d:\d\d:\d\d(?:\.\d{1,6})?),Watts,([^,]{1,64})(?:,.*)?", re.ASCII)
 _MARK = re.compile(r",Mark,([^,]{1,200})")
 _WINDOW = re.compile(
-    r"\S+ ulp-ml: Energy data for window (\d{1,6}) at time [\d.]{1,20} for ([\d.]{1,20}) sec\.:", re.ASCII
+    r"\S+ ulp-ml: Energy data for window (\d{1,6}) at time [\d.]{1,20} for (\d{1,12}(?:\.\d{1,12})?) sec\.:", re.ASCII
 )
 _ENERGY = re.compile(r"\S+ ulp-ml:\s+Energy\s+:\s+(\S{1,64}) ([pnumk]?)J", re.ASCII)
 _COUNT = re.compile(r"\S+ ulp-ml:\s+# Inferences\s+:\s+(\d{1,15})", re.ASCII)
@@ -100,7 +100,7 @@ class Tiny:
             line = text.strip() if len(text) <= MOST_LINE else ""
             if (match := _WINDOW.fullmatch(line)) is not None:
                 window = match[1]
-                length_s += decimal(match[2]) or 0
+                length_s += Decimal(match[2])
             elif (match := _COUNT.fullmatch(line)) is not None:
                 inferences += int(match[1])
             elif window and (match := _ENERGY.fullmatch(line)) is not None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from green.meters import Asked, Sensor, Sight
+from green.meters import Asked, Sensor, Sight, nvml
 from green.meters.nvml import Nvml
 from tests.meters import rig as truth
 
@@ -239,3 +241,25 @@ def test_closing_twice_is_harmless(rig: truth.Rig) -> None:
     seen(family)
     family.close()
     family.close()
+
+
+class Hiding:
+    """A driver that names the processes of a GPU and hides what they hold, as it does below some containers."""
+
+    NVMLError = RuntimeError
+
+    def __init__(self, *held_b: int | None) -> None:
+        self.held_b = held_b
+
+    def nvmlDeviceGetProcessUtilization(self, *_: object) -> list[SimpleNamespace]:  # noqa: N802 -- NVML's name
+        raise self.NVMLError
+
+    def nvmlDeviceGetComputeRunningProcesses(self, _: object) -> list[SimpleNamespace]:  # noqa: N802 -- likewise
+        return [SimpleNamespace(pid=os.getpid() + n, usedGpuMemory=one) for n, one in enumerate(self.held_b)]
+
+
+def test_part_of_a_gpu_is_unknown_where_the_driver_hides_what_a_process_holds() -> None:
+    asked = Asked(pid=os.getpid())
+    assert nvml.Part(Hiding(30, 10), None, asked).ratio() == 0.75
+    assert nvml.Part(Hiding(None, 10), None, asked).ratio() is None
+    assert nvml.Part(Hiding(), None, asked).ratio() is None

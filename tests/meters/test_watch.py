@@ -124,6 +124,18 @@ def test_guards_are_what_the_same_sql_says_of_a_run_of_one_kwh(place: Path) -> N
     assert found["kgco2e_per_kwh"] == 0.5
 
 
+def test_a_plan_used_nothing_and_what_is_unknown_of_before_is_not_nothing(place: Path) -> None:
+    record = {"team": "nlp", "site": {"name": "dc"}}
+    plan = "status: planned\nteam: nlp\nsite: {name: dc}\nduration: 1 h\nenergy: {total: 4 kWh, basis: device}\n"
+    recorded(place, "planned", plan)
+    found = allowance(config_of(place), record, "planned", ["T-E001"], "planned")
+    assert [one["used"] for one in found["guards"]] == [0.0]
+    recorded(place, "cut", "team: nlp\nsite: {name: dc}\nstatus: killed\nstarted_at: 2026-03-01T08:00:00Z\n")
+    found = allowance(config_of(place), record, "cut", ["T-E001"], "cut")
+    assert found["guards"] == []
+    assert found["unwatched"][0]["why"].startswith("what the run used before is unknown (MISSING_FIELD")
+
+
 def test_without_a_region_carbon_cannot_be_watched_and_without_a_store_no_budget(place: Path) -> None:
     found = allowance(config_of(place), {"team": "nlp"}, "r", ["T-C001", "T-B001", "T-Q001"], "r")
     assert found["guards"] == []

@@ -14,7 +14,7 @@ from green.policy.facts import create, insert
 from green.policy.judge import judge, judge_by_reference
 from green.policy.load import PolicySet, load
 from green.policy.window import read_as_of
-from tests.policy.agree import run
+from tests.policy.agree import EDGES, run
 
 POLICIES = """
 apiVersion: green/v1
@@ -48,19 +48,6 @@ policies:
 """
 
 NASTY = [None, math.nan, math.inf, -math.inf, -1.0, 0.0, -0.0, 5e-324, 1e300]
-EDGES = [
-    0.1,
-    25.0,
-    40.0,
-    49.99999999999999,
-    50.0,
-    50.00000000000001,
-    50.15,
-    33.43333333333333,
-    60.0,
-    100.3,
-    12345.67,
-]
 number = st.sampled_from(EDGES) | st.sampled_from(NASTY) | st.floats(0, 150)
 T0_US = read_as_of("2026-09-30T00:00:00Z")
 DAY_US = 86_400_000_000
