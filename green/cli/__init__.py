@@ -15,7 +15,7 @@ from green import __version__
 from green.errors import GreenError
 
 OPTIONS = ("--config", "--store", "--policies", "--as-of")
-USAGE_EXIT, BUG_EXIT = 3, 70
+USAGE_EXIT, BUG_EXIT, SIGPIPE_EXIT = 3, 70, 141
 
 
 @dataclass
@@ -134,9 +134,13 @@ def main(arguments: list[str] | None = None) -> None:
         code = ended.exit_code
     except typer.Abort:
         code = 130
-    except BrokenPipeError:  # the reader of our output went away: nothing is wrong with us
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
+    except (BrokenPipeError, SystemExit) as ended:
+        if not isinstance(ended, BrokenPipeError) and not isinstance(ended.__context__, BrokenPipeError):
+            raise
+        # The reader of our output went away (typer ends 1 then, our word for a broken policy): nothing is wrong,
+        # but a gate whose verdict nobody heard has not passed.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
+        code = SIGPIPE_EXIT if _called(given) == "check" else 0
     except Exception as error:  # noqa: BLE001 -- usage errors have no common public base; all else is our bug, shown whole
         if not hasattr(error, "format_message"):
             traceback.print_exc()
