@@ -19,6 +19,7 @@ RESULTS = Path("results")
 INDEX = RESULTS / "index"
 LEFT = INDEX / "config.json"  # no input of a rule: it holds paths
 NEEDS = INDEX / "needs.json"  # likewise
+CHECKED = INDEX / "check.settings"  # what the check depends on beside its policies: the moment it is as of
 RECEIPTS = (RESULTS / "audit.json", RESULTS / "check.json")
 IDENTITY = RESULTS / "cache" / "identity.txt"  # of the store, as long as nobody touches it
 
@@ -61,4 +62,4 @@ def _left(file: Path) -> str:
 
 def planned_as_of() -> str:
     """Return the as-of that the main process wrote down for the check."""
-    return str(json.loads((INDEX / "check.settings").read_text(encoding="utf-8"))["as_of"])
+    return str(json.loads(CHECKED.read_text(encoding="utf-8"))["as_of"])

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from green.errors import InputError, Where
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable
 
 RECORDS = ("run.yaml", "run.json")
 NATIVE = ".green.jsonl"
@@ -92,10 +92,9 @@ def _folder(
     """Group the files of one folder, and return the folders in it with the run that owns them."""
     inner: list[tuple[str, str, str | None]] = []
     entries = list(os.scandir(folder))  # in any order: sources and their files are sorted when all are found
-    if any(entry.name in RECORDS and _is_file(entry) for entry in entries):
+    names = {entry.name: entry for entry in entries}
+    if any(_is_file(names[record]) for record in RECORDS if record in names):
         owner = below or "."
-    # Only a packed file asks for what lies beside it.
-    names = {one.name for one in entries} if any(one.name.endswith(PACKED) for one in entries) else set[str]()
     for entry in entries:
         if entry.name.startswith("."):
             continue
@@ -107,12 +106,12 @@ def _folder(
             found.skipped[os.path.splitext(entry.name)[1] or "(none)"] += 1  # noqa: PTH122 -- a name, not a path
         else:
             source = owner or source_of(_unpacked(path, names))
-            known = _print(entry, fingerprint) if is_file else (0, NOT_A_FILE)
-            found.sources.setdefault(source, []).append((path, *known))
+            size, mark = _print(entry, fingerprint) if is_file else (0, NOT_A_FILE)
+            found.sources.setdefault(source, []).append((path, size, mark))
     return inner
 
 
-def _unpacked(path: str, beside: set[str]) -> str:
+def _unpacked(path: str, beside: Container[str]) -> str:
     """Return the path of the plain log that lies beside its packed copy, so that both are one source; else the path."""
     if not path.endswith(PACKED):
         return path

@@ -13,9 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from green import __version__, factors, index, stages
+from green import __version__, index
 from green.errors import UsageError, Where
-from green.handover import IDENTITY, INDEX, LEFT, NEEDS, RECEIPTS, Needs
+from green.handover import CHECKED, IDENTITY, INDEX, LEFT, NEEDS, RECEIPTS, Needs
+from green.settled import Settled, key_of, recalled
 from green.tables import INGEST
 
 if TYPE_CHECKING:
@@ -45,26 +46,50 @@ def layers(root: Path) -> list[Path]:
     return [path for path in (root / "config.yaml", Path("config.yaml").resolve()) if path.exists()]
 
 
-def from_snakemake(root: Path, given: Any, *, main: bool) -> tuple[Config, Plan]:  # noqa: ANN401 -- Snakemake's ConfigSettings
+def from_snakemake(root: Path, given: Any, *, main: bool) -> Plan:  # noqa: ANN401 -- Snakemake's ConfigSettings
     """Load the configuration as Snakemake was called, and plan; errors leave without a traceback."""
-    from green import config as configuration  # noqa: PLC0415 -- jobs read `Needs`, and spare themselves the models
-
     if root != repository():
         raise UsageError(
             "the Snakefile and the installed green are not of one repository",
             where=Where(os.path.relpath(root)),
             mend="run the snakemake of this repository's environment, or install this repository there",
         )
-    config, value = configuration.load_with_value(
-        [*layers(root), *map(str, given.configfiles or ())], given.config or {}, root=root
+    files: list[Path | str] = [*layers(root), *map(str, given.configfiles or ())]
+    overrides = given.config or {}
+
+    def settle() -> Settled:
+        from green import config as configuration  # noqa: PLC0415 -- 100 ms, where the configuration changed
+
+        return settled(*configuration.load_with_value(files, overrides, root=root))
+
+    return plan(recalled(key_of(files, overrides, root=root), settle), main=main)
+
+
+def settled(config: Config, value: dict[str, Any]) -> Settled:
+    """Return what planning takes from a configuration, and what it leaves for the jobs.
+
+    `value` is the plain value that the configuration was made of.
+    """
+    texts = {str(INDEX / f"{name}.settings"): text for name, text in settings(config).items()}
+    texts[str(LEFT)] = json.dumps(value, sort_keys=True, indent=1) + "\n"
+    texts[str(NEEDS)] = json.dumps(asdict(_needs(config)), sort_keys=True, indent=1) + "\n"
+    return Settled(
+        logs=config.logs,
+        fingerprint=config.ingest.fingerprint,
+        shards=config.shards,
+        allow_empty=config.allow_empty,
+        store=config.store,
+        policies=config.policies,
+        factors=list(config.factors),
+        series=list(config.emissions.series),
+        as_of=config.check.as_of,
+        texts=texts,
     )
-    if main:
-        index.write_text(LEFT, json.dumps(value, sort_keys=True, indent=1) + "\n")
-        index.write_text(NEEDS, json.dumps(asdict(_needs(config)), sort_keys=True, indent=1) + "\n")
-    return config, plan(config, main=main)
 
 
 def _needs(config: Config) -> Needs:
+    from green import stages  # noqa: PLC0415 -- where the configuration changed
+
     return Needs(
         store=config.store,
         policies=config.policies,
@@ -78,37 +103,39 @@ def _needs(config: Config) -> Needs:
     )
 
 
-def plan(config: Config, *, main: bool) -> Plan:
+def plan(known: Settled, *, main: bool) -> Plan:
     """Write the index (in the main process) or read what was written; the DAG depends on nothing else."""
     shards_file = INDEX / "shards.txt"
     if main:
-        found = index.scan(Path(config.logs), fingerprint=config.ingest.fingerprint)
-        shards = index.write_index(found, INDEX / "shard", shards=config.shards, allow_empty=config.allow_empty)
+        found = index.scan(Path(known.logs), fingerprint=known.fingerprint)
+        shards = index.write_index(found, INDEX / "shard", shards=known.shards, allow_empty=known.allow_empty)
         index.write_text(shards_file, "".join(f"{shard}\n" for shard in shards))
-        for name, text in settings(config).items():
-            index.write_text(INDEX / f"{name}.settings", text)
+        for file, text in known.texts.items():
+            index.write_text(Path(file), text)
+        checked = {"green": __version__, "as_of": resolved(known.as_of)}
+        index.write_text(CHECKED, json.dumps(checked, sort_keys=True, indent=0) + "\n")
         index.write_text(INDEX / "sources.txt", json.dumps(sorted(map(index.printable, found.sources))) + "\n")
-        index.write_text(INDEX / "store", _identity(config) + "\n")
+        index.write_text(INDEX / "store", _identity(known.store) + "\n")
     shards = shards_file.read_text(encoding="utf-8").split()
-    return Plan(shards, list(config.factors), list(config.emissions.series), _policies(config))
+    return Plan(shards, known.factors, known.series, _policies(known.policies))
 
 
-def _identity(config: Config) -> str:
+def _identity(store: str) -> str:
     from green.audit.store import identity  # noqa: PLC0415 -- opens DuckDB, in the main process only
 
-    return identity(Path(config.store), RECEIPTS, IDENTITY)
+    return identity(Path(store), RECEIPTS, IDENTITY)
 
 
-def _policies(config: Config) -> list[str]:
+def _policies(named: str) -> list[str]:
     from green.policy.files import files  # noqa: PLC0415 -- pulls the YAML reader in
 
-    folder = Path(config.policies)
+    folder = Path(named)
     return [str(file) for file in files(folder)] if folder.exists() else []
 
 
 def settings(config: Config) -> dict[str, str]:
-    """Return the text of each stage's settings file: its version and all that changes its result."""
-    from green import ingest  # noqa: PLC0415 -- as above
+    """Return the text of each stage's settings file but the check's: its version and all that changes its result."""
+    from green import factors, ingest, stages  # noqa: PLC0415 -- where the configuration changed
 
     of_stage = stages.settings_of(config)
     site_keys = ("default_site", "sites", "teams", "projects", "ingest")
@@ -119,7 +146,6 @@ def settings(config: Config) -> dict[str, str]:
     for name, stage in stages.STAGES.items():
         # our own SQL and factor files by content: as inputs they would be paths of this machine
         out[name] = {"factors": shipped, "sql": stages.text_digest(name), "version": stage.version, **of_stage[name]}
-    out["check"] = {"green": __version__, "as_of": resolved(config.check.as_of)}
     out["report"] = config.report.model_dump(mode="json")
     return {name: json.dumps(value, sort_keys=True, indent=0) + "\n" for name, value in out.items()}
 
@@ -149,7 +175,7 @@ def config_digest(config: Config) -> str:
 
 def compute(config: Config, found: index.Scan, results: Path, *, cache: Path, by: str) -> None:
     """Run the stages over all sources as one shard, without Snakemake."""
-    from green import ingest  # noqa: PLC0415 -- as above
+    from green import ingest, stages  # noqa: PLC0415 -- as above
 
     out = results / "ingest" / SHARD
     ingest.ingest(config, found.sources, settings=by, out=out, cache=cache)
@@ -168,6 +194,7 @@ def compute(config: Config, found: index.Scan, results: Path, *, cache: Path, by
 
 def commit(config: Config, found: index.Scan, results: Path, store: Path, *, by: str) -> None:
     """Record in a store what `compute` left, as the rule `audit` does."""
+    from green import stages  # noqa: PLC0415 -- as above
     from green.audit import record  # noqa: PLC0415 -- opens DuckDB
 
     record.record(

@@ -1,9 +1,7 @@
 # Configuration and shard index: read once at parse time, in the main process.
 from green.pipeline import INGESTED, from_snakemake
 
-CONFIG, PLAN = from_snakemake(
-    REPO, workflow.config_settings, main=workflow.is_main_process
-)
+PLAN = from_snakemake(REPO, workflow.config_settings, main=workflow.is_main_process)
 
 
 wildcard_constraints:

@@ -42,7 +42,7 @@ class OnUnknown(StrEnum):
 class Part(BaseModel):
     """The base of all parts: unknown keys are mistakes, and nothing changes later."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, defer_build=True)
 
 
 class Matcher(Part):
