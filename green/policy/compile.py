@@ -24,6 +24,7 @@ from green.policy.sql import (
     point,
     problem,
     quoted,
+    scaled,
     selected,
     unbounded,
 )
@@ -135,11 +136,11 @@ def _intensity(policy: IntensityPolicy, loaded: Loaded) -> str:
     """Divide each end of the interval by the amount; no amount, or none above 0, is unknown."""
     metric = CATALOGUE[policy.metric]
     assert loaded.bounds is not None  # noqa: S101 -- an intensity has bounds; this tells the type checker
-    up, down, per_up, per_down = (f"CAST('{part!r}' AS DOUBLE)" for part in loaded.bounds.scale)
+    up, down, per_up, per_down = loaded.bounds.scale
     run = _run(policy, [*_numbers(metric), f"{problem(metric, has_most=True)} AS problem"])
     parts = ",\n    ".join(
         f"CASE WHEN problem IS NULL AND amount >= {LEAST_AMOUNT!r} THEN "
-        f"({name} * {up} / {down}) / (amount * {per_up} / {per_down}) END AS {name}"
+        f"{scaled(name, up, down)} / {scaled('amount', per_up, per_down)} END AS {name}"
         for name in ("value", "low", "high")
     )
     return f"""{run},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from green.policy.bounds import MOST, Bounds, exact
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from green.policy.model import Matcher, Select
 
 NO_NUMBER = "CAST(NULL AS DOUBLE)"
+_LARGEST = f"CAST('{sys.float_info.max!r}' AS DOUBLE)"
 _PLAIN = ("value", "low", "high")
 
 
@@ -30,6 +32,13 @@ def listed(names: Iterable[str]) -> str:
 def double(number: Decimal) -> str:
     """Write a bound beside figures that are DOUBLE; a bare 0.1 would be a DECIMAL(2,1)."""
     return f"CAST('{float(number)!r}' AS DOUBLE)"
+
+
+def scaled(name: str, up: float, down: float) -> str:
+    """Write a figure times `up` over `down`; neither is written where it is 1 and changes no bit."""
+    times = "" if up == 1 else f" * CAST('{up!r}' AS DOUBLE)"
+    over = "" if down == 1 else f" / CAST('{down!r}' AS DOUBLE)"
+    return f"({name}{times}{over})"
 
 
 def decimal(number: Decimal) -> str:
@@ -72,8 +81,7 @@ def missing(select: Select) -> str:
 def is_missing(field: str) -> str:
     """Tell whether a field of a run is absent; of hardware, whether any device is unknown."""
     if field == "hardware":
-        unknown = "len(list_filter(hardware, lambda item: coalesce(item, '') = ''))"
-        return f"(coalesce(len(hardware), 0) = 0 OR coalesce({unknown}, 0) > 0)"
+        return "(coalesce(len(hardware), 0) = 0 OR list_count(hardware) < len(hardware) OR list_contains(hardware, ''))"
     if field in {"started_at", "ended_at"}:
         return f"(NOT coalesce(isfinite({field}), FALSE))"
     if field == "duration_s":
@@ -97,7 +105,12 @@ def problem(metric: Metric, *, has_most: bool = False, is_rank: bool = False) ->
     if has_most:
         over = " OR ".join(f"{name} > {double(MOST)}" for name in names)
         cases.append(f"WHEN {over} THEN 'OUT_OF_RANGE'")
-    return f"CASE {' '.join(cases)} END"
+    most = double(MOST) if has_most else _LARGEST
+    good = [f"coalesce({name} BETWEEN 0 AND {most}, {name} IS NULL)" for name in names[1:]]
+    usual = (
+        f"WHEN {' AND '.join([f'{metric.column} BETWEEN 0 AND {most}', *good])} THEN NULL"  # NaN is above all
+    )
+    return f"CASE {usual} {' '.join(cases)} END"
 
 
 def broken(bounds: Bounds, literal: Callable[[Decimal], str], names: tuple[str, str, str] = _PLAIN) -> str:
