@@ -87,7 +87,7 @@ def _events(con: duckdb.DuckDBPyConnection, scope: str, name: str) -> tuple[list
     if scope not in SCOPES:
         raise UsageError(f'no scope "{scope}"', mend=f"one of: {', '.join(SCOPES)}")
     kinds = ", ".join(f"'{kind}'" for kind in _ABOUT)
-    theirs = f"SELECT subject FROM ledger WHERE kind = 'run' AND payload ->> '$.emissions.{scope}' = $name"
+    theirs = f"SELECT subject FROM ledger WHERE kind = 'run' AND (payload ->> '$.emissions.{scope}') = $name"
     whose = "SELECT $name" if scope == "subject" else theirs
     group = "false" if scope == "subject" else f"list_contains(string_split(about, ','), '{scope}=' || $name)"
     rows = con.execute(
