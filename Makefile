@@ -10,7 +10,7 @@ LOGS   ?= examples/quickstart
 SHOW   := $(shell if [ -t 2 ]; then echo --logger rich; else echo --quiet rules host reason; fi)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: run test lint bench bench-peers lock clean help
+.PHONY: run test lint coverage bench bench-peers lock clean help
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ --/'
@@ -30,6 +30,14 @@ lint: $(READY)  ## ruff, mypy --strict, snakefmt, sqlfluff, import-linter
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/sqlfluff lint -q green/sql
 	$(BIN)/lint-imports --no-cache
+
+coverage: $(COMPILED)  ## measure statements and branches of green/ that the tests run (twice their time)
+	$(BIN)/python -m coverage erase
+	$(BIN)/python -m coverage run -m pytest -n auto $(PYTEST_ARGS)
+	$(BIN)/python -m coverage combine -q
+	$(BIN)/python -m coverage report --skip-covered --sort cover
+	@$(BIN)/python -m coverage json -q -o .coverage.json
+	@$(BIN)/python -c 'import json; t = json.load(open(".coverage.json"))["totals"]; print("statements {percent_statements_covered:.1f} %, branches {percent_branches_covered:.1f} %".format(**t))'
 
 bench: $(COMPILED)  ## print the ratios of docs/benchmarks.md; beside the other tools, where they are installed
 	$(BIN)/python -m benchmarks
@@ -60,6 +68,8 @@ lock:  ## write the locks anew (needs uv)
 	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate -q -o dev.lock
 	echo 'setuptools>=77' | uv pip compile - --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate -q -o build.lock
+	echo "duckdb==$$(sed -n 's/.*"duckdb>=\([0-9.]*\),.*/\1/p' pyproject.toml)" | uv pip compile - --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate -q -o oldest.lock
 	uv pip compile benchmarks/requirements.in --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate -q -o benchmarks/requirements.txt
 

@@ -43,10 +43,13 @@ def _is_job(words: list[str]) -> bool:
 def _job(name: str, shard: str) -> None:
     """Run a job, and say what can be mended as the command line says it."""
     from green import jobs  # noqa: PLC0415 -- as above
-    from green.errors import GreenError  # noqa: PLC0415 -- likewise
+    from green.errors import GreenError, damage, is_damage  # noqa: PLC0415 -- likewise
 
     try:
         jobs.run(name, shard)
-    except GreenError as error:
-        sys.stderr.write(f"{error}\n")
-        sys.exit(error.exit_code)
+    except Exception as error:
+        if not isinstance(error, GreenError) and not is_damage(error):
+            raise
+        said = error if isinstance(error, GreenError) else damage(error)
+        sys.stderr.write(f"{said}\n")
+        sys.exit(said.exit_code)

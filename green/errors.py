@@ -67,3 +67,25 @@ class StoreError(GreenError):
     """The audit store is missing, broken or was tampered with."""
 
     exit_code: ClassVar[int] = 5
+
+
+_DAMAGE = frozenset({"Error", "IOException", "FatalException", "InternalException", "SerializationException"})
+
+
+def is_damage(error: BaseException) -> bool:
+    """Tell whether DuckDB could not read what a file holds; an error in a query of ours has another class.
+
+    A block whose checksum is wrong has no class of its own: it is the plain `Error`. Told by names, for most of Green
+    never loads the engine.
+    """
+    kind = type(error)
+    return kind.__module__.lstrip("_").partition(".")[0] == "duckdb" and kind.__name__ in _DAMAGE
+
+
+def damage(error: BaseException) -> GreenError:
+    """Say in plain words that a file is damaged, where nobody nearer could say which."""
+    return StoreError(
+        f"a file cannot be read to its end: {str(error).splitlines()[0][:200]}",
+        mend="`green verify` tells whether the store is whole (restore a copy if it is not);"
+        " if it is, remove results/ and run the pipeline again",
+    )

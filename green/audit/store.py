@@ -16,7 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from green.errors import StoreError, Where
+from green.errors import StoreError, Where, is_damage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -82,12 +82,9 @@ def unreadable(paths: Paths) -> Iterator[None]:
 
     try:
         yield
-    except (
-        duckdb.IOException,
-        duckdb.FatalException,
-        duckdb.InternalException,
-        duckdb.SerializationException,
-    ) as error:
+    except duckdb.Error as error:
+        if not is_damage(error):
+            raise
         raise StoreError(
             f"the store cannot be read to its end: {str(error).splitlines()[0][:200]}",
             where=Where(os.path.relpath(paths.work)),

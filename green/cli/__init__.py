@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from green import __version__
-from green.errors import GreenError
+from green.errors import GreenError, damage, is_damage
 
 OPTIONS = ("--config", "--store", "--policies", "--as-of")
 USAGE_EXIT, BUG_EXIT, SIGPIPE_EXIT = 3, 70, 141
@@ -142,6 +142,9 @@ def main(arguments: list[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
         code = SIGPIPE_EXIT if _called(given) == "check" else 0
     except Exception as error:  # noqa: BLE001 -- usage errors have no common public base; all else is our bug, shown whole
+        if is_damage(error):
+            print(said := damage(error), file=sys.stderr)  # noqa: T201 -- words of the command
+            sys.exit(said.exit_code)
         if not hasattr(error, "format_message"):
             traceback.print_exc()
             sys.exit(BUG_EXIT)  # Python's own 1 would read as a broken policy

@@ -11,7 +11,7 @@ import typer
 
 from green.cli import Common, app
 from green.cli.runner import show, show_json, store_of
-from green.errors import UsageError
+from green.errors import UsageError, is_damage
 
 if TYPE_CHECKING:
     import duckdb
@@ -88,6 +88,8 @@ def _run(con: duckdb.DuckDBPyConnection, sql: str) -> tuple[list[str], list[tupl
         names = [column[0] for column in result.description or []]
         return names, result.fetchall()
     except duckdb.Error as error:
+        if is_damage(error):
+            raise
         raise UsageError(
             str(error).strip().splitlines()[0],
             mend="`SELECT * FROM duckdb_columns()` lists tables and columns",

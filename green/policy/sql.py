@@ -107,9 +107,7 @@ def problem(metric: Metric, *, has_most: bool = False, is_rank: bool = False) ->
         cases.append(f"WHEN {over} THEN 'OUT_OF_RANGE'")
     most = double(MOST) if has_most else _LARGEST
     good = [f"coalesce({name} BETWEEN 0 AND {most}, {name} IS NULL)" for name in names[1:]]
-    usual = (
-        f"WHEN {' AND '.join([f'{metric.column} BETWEEN 0 AND {most}', *good])} THEN NULL"  # NaN is above all
-    )
+    usual = f"WHEN {' AND '.join([f'{metric.column} BETWEEN 0 AND {most}', *good])} THEN NULL"  # NaN is above all
     return f"CASE {usual} {' '.join(cases)} END"
 
 
