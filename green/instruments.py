@@ -16,6 +16,19 @@ from green import units
 from green.model import Energy, Intensity, Name, Part
 
 FIRST, LAST = 2000, 2099  # the years of the contract (docs/records.md)
+EnergySource = Literal[
+    "solar",
+    "wind",
+    "hydropower",
+    "geothermal",
+    "biofuel",
+    "renewable",
+    "nuclear",
+    "coal",
+    "oil",
+    "natural_gas",
+    "fossil",
+]
 
 
 def _day(raw: object) -> date:
@@ -66,6 +79,7 @@ class Instrument(Part):
     vintage: Vintage
     quantity: Energy
     intensity: Intensity = units.parse("0 gCO2e/kWh", "gCO2e/kWh")
+    energy_source: EnergySource | None = None
     source: Name
 
     @model_validator(mode="after")
@@ -88,6 +102,7 @@ class Instrument(Part):
             "intensity_gco2e_per_kwh": float(self.intensity.value),
             "intensity_low_gco2e_per_kwh": None if low is None else float(low),
             "intensity_high_gco2e_per_kwh": None if high is None else float(high),
+            "energy_source": self.energy_source,
             "source": self.source,
         }
 

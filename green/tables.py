@@ -246,6 +246,7 @@ INSTRUMENT = {
     "intensity_gco2e_per_kwh": "DOUBLE",
     "intensity_low_gco2e_per_kwh": "DOUBLE",
     "intensity_high_gco2e_per_kwh": "DOUBLE",
+    "energy_source": "VARCHAR",  # what it was generated from, where the contract says so
     "source": "VARCHAR",
 }
 

@@ -269,6 +269,7 @@ COLUMNS = {
     "instruments": "JSON: instruments of the run's market and vintage, what it drew in them and what they cover, kWh",
     "capacity_flop": "what the accelerators could have computed in their hours at the run's precision, FLOP",
     "instrument_id": "identity of the contractual instrument, from config.yaml",
+    "energy_source": "what the electricity is generated from, where the contract says so: wind, nuclear, renewable ...",
     "zone": "grid zone or country whose runs the instrument covers",
     "quantity_kwh": "electricity that was bought, kWh",
     "intensity_low_gco2e_per_kwh": "low end of the intensity, gCO2e/kWh",

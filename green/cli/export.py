@@ -37,6 +37,7 @@ def export(  # noqa: PLR0913, PLR0917 -- one argument an option
     common: Common = context.obj
     from green import export as exporting  # noqa: PLC0415 -- --help should not pay for DuckDB
     from green.audit import store  # noqa: PLC0415 -- likewise
+    from green.output import plain  # noqa: PLC0415 -- likewise
 
     titles = {**exporting.FORMS, **exporting.TABLES}
     if is_list:
@@ -51,8 +52,10 @@ def export(  # noqa: PLR0913, PLR0917 -- one argument an option
         if form in exporting.TABLES:
             content = _table(con, form, view)
         else:
-            choice = exporting.Choice(run or (), project, team, model)
-            content = exporting.render(form, exporting.collect(con, choice)).encode()
+            facts = exporting.collect(con, exporting.Choice(run or (), project, team, model))
+            for words in exporting.left_out(form, facts):
+                say(f"note: {plain(words, 500)}")
+            content = exporting.render(form, facts).encode()
     _write(content, output)
 
 

@@ -28,6 +28,8 @@ FORMS = {
     "huggingface": "Hugging Face model card metadata (co2_eq_emissions, in grams)",
     "scope2": "GHG Protocol Scope 2: two totals, and the instruments",
     "sci": "SCI, ISO/IEC 21031: its terms for each functional unit of each run",
+    "esrs-e1": "ESRS E1-5 and E1-6: electricity by source, gross Scope 2, as datapoints",
+    "boamps": "BoAmps report: one run, or a list of reports",
 }
 TABLES = {"csv": "a view as CSV", "json": "a view as JSON", "parquet": "a view as Parquet"}
 _PICKED = ("run", "project", "team", "model")
@@ -44,6 +46,10 @@ class Facts:
     devices: dict[str, list[Row]] = field(default_factory=dict)
     scope2: list[Row] = field(default_factory=list)
     instruments: list[Row] = field(default_factory=list)
+    covered: dict[str, list[Row]] = field(default_factory=dict)  # of each run: the instruments that cover some of it
+    rates: dict[str, list[Row]] = field(default_factory=dict)  # of each run: the intensities that it was priced with
+    parts: dict[str, list[Row]] = field(default_factory=dict)  # of each run: how each component's energy is known
+    origin: dict[str, list[Row]] = field(default_factory=dict)  # of each run: when it was recorded, from which reader
 
     @property
     def tool(self) -> str:
@@ -101,7 +107,29 @@ def collect(con: duckdb.DuckDBPyConnection, choice: Choice) -> Facts:
         ),
         _rows(con, "FROM scope2"),
         _rows(con, "FROM instruments"),
+        **{name: _by_run(con, sql) for name, sql in _BESIDE.items()},
     )
+
+
+# What belongs to the newest facts of a run. An instrument is as it was configured last: a label that was added later
+# changes no figure of the run, and so no fact of it.
+_BESIDE = {
+    "covered": "SELECT c.run_id, i.instrument_id, i.kind, i.energy_source, i.source, as_double(c.p.allocated_kwh)"
+    " AS allocated_kwh FROM (SELECT run_id, unnest(json_transform(instruments,"
+    ' \'[{"instrument_id":"VARCHAR","allocated_kwh":"DECIMAL(38,18)"}]\')) AS p FROM current_run'
+    " SEMI JOIN picked USING (run_id)) AS c JOIN (FROM instrument QUALIFY row_number() OVER"
+    " (PARTITION BY instrument_id ORDER BY seq DESC) = 1) AS i ON i.instrument_id = c.p.instrument_id"
+    " ORDER BY c.run_id, i.instrument_id",
+    "rates": "SELECT r.run_id, f.quantity, f.method, f.source, f.licence FROM (SELECT run_id, unnest(factor_ids)"
+    " AS factor_id FROM newest_run SEMI JOIN picked USING (run_id)) AS r JOIN (FROM factor QUALIFY row_number() OVER"
+    " (PARTITION BY factor_id ORDER BY seq DESC) = 1) AS f USING (factor_id)"
+    " WHERE f.quantity IN ('grid_intensity', 'market_intensity') ORDER BY r.run_id, f.factor_id",
+    "parts": "SELECT run_id, component, method FROM run_quality SEMI JOIN picked USING (run_id)"
+    " ORDER BY run_id, component, method",
+    "origin": "SELECT DISTINCT run_id, recorded_at, CASE WHEN i.has_readings THEN i.reader END AS reader"
+    " FROM lineage AS l JOIN newest_run AS r USING (run_id, seq) LEFT JOIN input_file AS i ON i.seq = r.seq"
+    " AND i.file = l.file SEMI JOIN picked AS p USING (run_id) ORDER BY run_id, reader",
+}
 
 
 def _rows(con: duckdb.DuckDBPyConnection, sql: str, values: Row | None = None) -> list[Row]:
@@ -119,7 +147,7 @@ def _by_run(con: duckdb.DuckDBPyConnection, sql: str) -> dict[str, list[Row]]:
 
 def render(form: str, facts: Facts) -> str:
     """Return the text of a form."""
-    from green.export import cyclonedx, euaiact, huggingface, sci, scope2  # noqa: PLC0415 -- one of them is needed
+    from green.export import boamps, cyclonedx, esrs, euaiact, huggingface, sci, scope2  # noqa: PLC0415 -- one is needed
 
     forms = {
         "cyclonedx": lambda: cyclonedx.render(facts, "1.6"),
@@ -128,8 +156,19 @@ def render(form: str, facts: Facts) -> str:
         "huggingface": lambda: huggingface.render(facts),
         "scope2": lambda: scope2.render(facts),
         "sci": lambda: sci.render(facts),
+        "esrs-e1": lambda: esrs.render(facts),
+        "boamps": lambda: boamps.render(facts),
     }
     return forms[form]()
+
+
+def left_out(form: str, facts: Facts) -> list[str]:
+    """Say which runs a form has no place for, and why."""
+    if form != "boamps":
+        return []
+    from green.export import boamps  # noqa: PLC0415 -- as above
+
+    return [f"no report of {run['run_id']}: {why}" for run in facts.runs if (why := boamps.lacks(run, facts))]
 
 
 def as_json(value: Any) -> str:  # noqa: ANN401 -- any JSON value

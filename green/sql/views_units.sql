@@ -283,6 +283,7 @@ SELECT
     i.from_at,
     i.to_at,
     i.intensity_gco2e_per_kwh,
+    i.energy_source,
     i.source,
     i.quantity_kwh,
     as_double(coalesce(a.drawn, 0)) AS consumed_kwh,
