@@ -89,6 +89,7 @@ COMMANDS = (
     "policy",
     "query",
     "readers",
+    "reason",
     "replay",
     "report",
     "stage",

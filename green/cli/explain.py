@@ -70,9 +70,19 @@ def _run(found: Row) -> Tree:
     lines.append(("read from", [(_file(one), []) for one in found["files"]]))
     event = found["event"]
     lines.append(
-        (f"ledger event {event['seq']}, recorded {event['recorded_at']} by {event['actor']}, hash {event['hash']}", [])
+        (
+            f"ledger event {event['seq']}, recorded {event['recorded_at']} by {event['actor']}, hash {event['hash']}",
+            [(_superseded(one), []) for one in found["history"]],
+        )
     )
     return head, lines
+
+
+def _superseded(one: Row) -> str:
+    """Say of an earlier assessment what took its place, what differs, and why, where somebody said so."""
+    differs = f"other {', '.join(one['superseded_because'])}" if one["superseded_because"] else "other facts"
+    why = one["superseded_reason"] or "nobody said why (`green reason`)"
+    return f"event {one['seq']} of {one['recorded_at']} was superseded by {one['superseded_by']} ({differs}): {why}"
 
 
 def _file(one: Row) -> str:

@@ -63,6 +63,7 @@ def explain(con: duckdb.DuckDBPyConnection, run_id: str, metric: str | None = No
         "figures": found,
         "files": list(facts.files),
         "event": facts.event,
+        "history": list(facts.history),
         "agrees": not wrong,
         "disagreements": wrong,
     }

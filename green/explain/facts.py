@@ -32,6 +32,7 @@ class Facts:
     factors: Mapping[str, Row]
     files: Sequence[Row]
     event: Row
+    history: Sequence[Row]  # its earlier assessments, the first one first
 
     def used(self, factor_ids: Sequence[str], quantity: str) -> list[Row]:
         """Return the factor rows of a quantity among those that a result names, in the order of their ids."""
@@ -72,6 +73,12 @@ def facts_of(con: duckdb.DuckDBPyConnection, run_id: str) -> Facts:
             " FROM ledger WHERE seq = $key",
             key=key,
         )[0],
+        rows(
+            con,
+            "SELECT seq, recorded_at, superseded_by, superseded_because, superseded_reason FROM run_history"
+            " WHERE run_id = $key AND superseded_by IS NOT NULL ORDER BY seq",
+            key=run_id,
+        ),
     )
 
 

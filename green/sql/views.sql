@@ -536,9 +536,15 @@ WITH told AS (
 ),
 
 known AS (
-    SELECT t.*, a.config_sha256, a.code_sha256, a.factors_sha256, a.green_version, a.duckdb_version
+    SELECT t.*, a.config_sha256, a.code_sha256, a.factors_sha256, a.green_version, a.duckdb_version, g.given
     FROM told AS t
     LEFT JOIN assessment AS a ON t.assessed = a.seq
+    LEFT JOIN (
+        SELECT cast(payload ->> '$.assessment' AS BIGINT) AS assessed, arg_max(payload ->> '$.reason', seq) AS given
+        FROM ledger
+        WHERE kind = 'reason'
+        GROUP BY ALL
+    ) AS g ON t.assessed = g.assessed
 ),
 
 followed AS (
@@ -563,7 +569,8 @@ SELECT
                 CASE WHEN f.green_version IS DISTINCT FROM f.later.green_version THEN 'green' END,
                 CASE WHEN f.duckdb_version IS DISTINCT FROM f.later.duckdb_version THEN 'engine' END
             ], LAMBDA x: x IS NOT null)
-    END AS superseded_because
+    END AS superseded_because,
+    f.later.given AS superseded_reason
 FROM followed AS f
 INNER JOIN ledger AS l ON f.seq = l.seq
 ORDER BY f.run_id, f.seq;

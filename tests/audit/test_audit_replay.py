@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from green.audit import commit, forget, schema, store
+from green.audit import commit, forget, reason, schema, store
 from green.audit.record import record
 from green.errors import UsageError
 from green.factors import catalogue
@@ -65,6 +65,16 @@ def test_every_assessment_of_a_history_is_reached_from_the_store_of_its_time(wor
     for number in numbers:
         found = replay(work.store, work.config, str(number))
         assert found.now == found.then, f"event {number}: {found.first}"
+
+
+def test_reason_of_an_assessment_changes_no_digest(work: Replayed) -> None:
+    (number,) = assessments(work)
+    reason.give(work.store, "because")
+    work.put("d/gpu.csv", steady(70, 20))
+    work.ledgered()
+    reason.give(work.store, "a log was missing")
+    for one in (number, *assessments(work)[1:]):
+        assert replay(work.store, work.config, str(one)), one
 
 
 def test_log_that_was_added_since_is_no_input(work: Replayed) -> None:
