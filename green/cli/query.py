@@ -82,7 +82,7 @@ def _run(con: duckdb.DuckDBPyConnection, sql: str) -> tuple[list[str], list[tupl
         statements = con.extract_statements(sql)
         if len(statements) != 1:
             raise UsageError(f"{len(statements)} statements given", mend="one SELECT a query")
-        if statements[0].type not in (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN):
+        if not _is_read(statements[0]):
             raise UsageError("this is no SELECT", mend="one SELECT a query: the store is only read")
         result = con.execute(statements[0])
         names = [column[0] for column in result.description or []]
@@ -94,6 +94,15 @@ def _run(con: duckdb.DuckDBPyConnection, sql: str) -> tuple[list[str], list[tupl
             str(error).strip().splitlines()[0],
             mend="`SELECT * FROM duckdb_columns()` lists tables and columns",
         ) from error
+
+
+def _is_read(statement: Any) -> bool:  # noqa: ANN401 -- a statement of DuckDB, which names no type for it
+    from green.engine import duckdb  # noqa: PLC0415 -- as above
+
+    try:
+        return statement.type in {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
+    except ValueError:  # a kind that the package has no name for: UPDATE EXTENSIONS
+        return False
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401, PLR0911 -- any value of DuckDB, one line a type

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from green.cli import main
 from tests.conftest import BIN, REPO
 from tests.core.helper import Work, steady
 
@@ -116,19 +117,113 @@ ATTEMPTS = [
     "SELECT * FROM query('DELETE FROM ledger')",
     "PREPARE p AS DELETE FROM ledger",
     "CALL force_checkpoint()",
+    # by another function, another address, another statement around it
+    "SELECT * FROM read_csv_auto(['{secret}'])",
+    "SELECT * FROM read_ndjson_objects('{secret}')",
+    "SELECT * FROM parquet_full_metadata('{secret}')",
+    "SELECT * FROM read_duckdb('{secret}')",
+    'SELECT * FROM "{secret}"',
+    "SELECT * FROM 'file://{secret}'",
+    "SELECT * FROM 'http://127.0.0.1:9/x.csv'",
+    "SELECT * FROM 's3://bucket/x.parquet'",
+    "SELECT * FROM read_text('/proc/self/environ')",
+    "SELECT * FROM read_csv('/dev/fd/0')",
+    "SELECT * FROM read_csv('{secret}', store_rejects = true)",
+    "SELECT * FROM glob('{secret}*')",
+    "SELECT * FROM query('SELECT * FROM ''{secret}''')",
+    "SELECT * FROM query_table('{secret}')",
+    "SELECT * FROM json_execute_serialized_sql(json_serialize_sql('SELECT * FROM ''{secret}'''))",
+    "WITH x AS (SELECT * FROM '{secret}') SELECT * FROM x",
+    "DESCRIBE '{secret}'",
+    "SUMMARIZE '{secret}'",
+    "PIVOT '{secret}' ON swordfish",
+    "EXPLAIN SELECT * FROM '{secret}'",
+    "EXPLAIN ANALYZE SELECT * FROM '{secret}'",
+    "EXPLAIN ANALYZE COPY ledger TO '{out}'",
+    "EXPLAIN ANALYZE DELETE FROM ledger",
+    "EXPLAIN ANALYZE ATTACH '{out}'",
+    "EXPLAIN EXPORT DATABASE '{out}'",
+    "SELECT * FROM sqlite_scan('{secret}', 't')",
+    "SELECT * FROM postgres_scan('host=127.0.0.1', 'public', 't')",
+    "SELECT * FROM st_read('{secret}')",
+    "SELECT * FROM read_xlsx('{secret}')",
+    "SELECT * FROM delta_scan('{secret}')",
+    "SELECT * FROM duckdb_secrets()",
+    "SELECT * FROM which_secret('s3://x', 's3')",
+    # the variables of the program that asks
+    "SELECT * FROM con",
+    "SELECT * FROM statements",
+    # statements that do something
+    "COPY ledger TO '/dev/stdout'",
+    "COPY FROM DATABASE green TO other",
+    "ATTACH 'http://127.0.0.1:9/x.duckdb' AS other",
+    "ATTACH '{secret}' AS other (TYPE sqlite)",
+    "DETACH green",
+    "USE system",
+    "FORCE INSTALL httpfs FROM 'http://127.0.0.1:9'",
+    "INSTALL '{out}/x.duckdb_extension'",
+    "UPDATE EXTENSIONS",
+    "SET allow_unsigned_extensions = true",
+    "SET extension_directory = '{out}'",
+    "SET secret_directory = '{out}'",
+    "SET profiling_output = '{out}'",
+    "SET log_query_path = '{out}'",
+    "SET file_search_path = '/'",
+    "SET VARIABLE x = '{secret}'",
+    "RESET lock_configuration",
+    "PRAGMA import_database('{out}')",
+    "CALL enable_logging(storage = 'file', storage_path = '{out}')",
+    "CREATE PERSISTENT SECRET s (TYPE S3, KEY_ID 'a', SECRET 'b')",
+    "CREATE TEMP TABLE t AS SELECT * FROM '{secret}'",
+    "CREATE TEMP MACRO m() AS TABLE SELECT * FROM '{secret}'",
+    "MERGE INTO ledger USING ledger AS l ON true WHEN MATCHED THEN DELETE",
+    "EXECUTE p",
+    "SELECT 1 /* ; */; DELETE FROM ledger --",
+    # a saved query is one that is there
+    "superseded.sql",
+    "../queries/superseded",
+    "../../..{secret}",
+    "{secret}",
+    "/etc/passwd",
 ]
 
 
 @pytest.mark.parametrize("sql", ATTEMPTS)
-def test_attempt_to_reach_a_file_an_extension_or_the_store_fails(work: Work, tmp_path: Path, sql: str) -> None:
+def test_attempt_to_reach_a_file_an_extension_or_the_store_fails(
+    work: Work, tmp_path: Path, sql: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     secret = tmp_path / "secret.csv"
     secret.write_text("swordfish\n1\n")
+    (tmp_path / "secret.sql").write_text("SELECT 'swordfish'")
+    monkeypatch.setenv("SECRET", "swordfish")
+    monkeypatch.chdir(work.folder)
     before = work.store.read_bytes()
     there = {path for path in work.folder.rglob("*") if path.is_file()}
-    done = query(work, sql.format(secret=secret, out=tmp_path / "out"))
-    assert "swordfish" not in done.stdout + done.stderr
+    asked = sql.format(secret=secret, out=tmp_path / "out")
+    with pytest.raises(SystemExit) as ended:
+        main(["query", asked, "--store", str(work.store)])
+    said = "".join(capfd.readouterr())
+    assert "swordfish" not in said or "swordfish" in asked
     assert work.store.read_bytes() == before
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["secret.csv"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["secret.csv", "secret.sql"]
     assert {path for path in work.folder.rglob("*") if path.is_file()} == there
-    assert done.returncode == 3, f"{sql}: {done.stdout}{done.stderr}"
-    assert "Traceback" not in done.stderr
+    assert ended.value.code == 3, f"{sql}: {said}"
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * FROM checkpoint()",
+        "SELECT write_log('x')",
+        "SELECT * FROM truncate_duckdb_logs()",
+        "EXPLAIN DELETE FROM ledger",
+        "EXPLAIN SET threads = 1",
+    ],
+)
+def test_what_runs_and_sounds_like_a_change_changes_nothing(work: Work, sql: str) -> None:
+    before = work.store.read_bytes()
+    there = {path for path in work.folder.rglob("*") if path.is_file()}
+    query(work, sql)
+    assert work.store.read_bytes() == before
+    assert {path for path in work.folder.rglob("*") if path.is_file()} == there
