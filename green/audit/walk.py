@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from hashlib import sha256
 from operator import itemgetter
+from struct import Struct
 from typing import TYPE_CHECKING
 
 from green.audit.ledger import DOMAIN, GENESIS, TOMBSTONE, WHEN, Header, digest, is_tombstone
@@ -26,12 +27,16 @@ TYPES = {
 }
 # The head of an event as `Header.hash` writes it. DuckDB writes control characters otherwise than RFC 8785: such a
 # head is hashed again in Python before anything is called wrong.
+# One concat of all parts: a chain of || copies what it has at every link, and costs half as much again.
 _HEAD = (
-    '\'{"actor":\' || to_json(actor) || \',"kind":\' || to_json(kind) || \',"payload_sha256":"\' || payload_sha256 ||'
-    f' \'","recorded_at":"\' || {WHEN} || \'","subject":\' || to_json(subject) || \',"tool_version":\' ||'
-    " to_json(tool_version) || '}'"
+    'concat(\'{"actor":\', to_json(actor), \',"kind":\', to_json(kind), \',"payload_sha256":"\', payload_sha256,'
+    f' \'","recorded_at":"\', {WHEN}, \'","subject":\', to_json(subject), \',"tool_version":\','
+    " to_json(tool_version), '}')"
 )
-
+# What an event says of itself, as one text: each text fewer counts in a million. It is hex and two spaces, so that no
+# other three columns make the same; NULL is left out, and then one of the two spaces is where no digest ends.
+_STATED = "concat(payload_sha256, ' ', prev_hash, ' ', hash)"
+_LINK = Struct(f">{len(DOMAIN)}s32sQ32s")  # what the chain hashes: domain, hash before, number, sha256 of the head
 
 _SEQ = itemgetter(0)
 
@@ -65,25 +70,24 @@ def walk(con: duckdb.DuckDBPyConnection, *, notice: tuple[int, ...] = ()) -> Wal
 
 def _batch(con: duckdb.DuckDBPyConnection, walked: Walked, last: int, wanted: frozenset[int]) -> None:
     rows = con.execute(
-        f"SELECT seq, payload, payload_sha256, {_HEAD}, prev_hash, hash FROM ledger WHERE seq BETWEEN $first AND $last",
+        f"SELECT seq, {_STATED}, encode(payload), encode({_HEAD}) FROM ledger WHERE seq BETWEEN $first AND $last",
         {"first": walked.events + 1, "last": last},
     ).fetchall()
     rows.sort(key=_SEQ)  # they are in order already: DuckDB would sort the payloads, too
     previous, link, expected = walked.head, bytes.fromhex(walked.head), walked.events + 1
-    for seq, payload, stated, head, prev_hash, own in rows:
-        if (  # one expression, without calls of our own: a million events pay for each
-            seq != expected
-            or prev_hash != previous
-            or payload is None
-            or head is None
-            or sha256(payload.encode()).hexdigest() != stated
-            or (link := sha256(DOMAIN + link + seq.to_bytes(8, "big") + sha256(head.encode()).digest()).digest()).hex()
-            != own
-        ):
+    pack = _LINK.pack
+    for seq, stated, payload, head in rows:
+        is_fit = False
+        if seq == expected and payload is not None:  # no calls of our own: a million events pay for each
+            link = sha256(pack(DOMAIN, link, seq, sha256(head).digest())).digest()
+            own = link.hex()
+            is_fit = f"{sha256(payload).hexdigest()} {previous} {own}" == stated
+        if not is_fit:
             words = _closer(con, seq, expected, previous)
             if words is not None:
                 walked.wrong.append(f"event {seq}: {words}")
                 break
+            own = stated.rpartition(" ")[2]
             link = bytes.fromhex(own)
         if seq in wanted:
             walked.hashes[seq] = own

@@ -245,6 +245,39 @@ def test_change_of_the_chain_is_found_and_the_event_is_named(
     assert attacked(whole, tmp_path, *statements)[0].startswith(at)
 
 
+@pytest.mark.parametrize(
+    "edit",
+    [
+        "prev_hash = prev_hash || left(hash, 1), hash = substr(hash, 2)",
+        "prev_hash = left(prev_hash, 63), hash = right(prev_hash, 1) || hash",
+        "prev_hash = prev_hash || ' ' || hash, hash = ''",
+        "payload_sha256 = payload_sha256 || ' ' || prev_hash, prev_hash = hash, hash = ''",
+        "payload_sha256 = '', prev_hash = payload_sha256 || ' ' || prev_hash",
+        "hash = upper(hash)",
+        "hash = hash || ' '",
+        "payload_sha256 = upper(payload_sha256)",
+        "prev_hash = upper(prev_hash)",
+    ],
+)
+def test_digests_that_are_the_same_only_when_put_together_are_found(whole: Path, tmp_path: Path, edit: str) -> None:
+    (wrong, *_) = attacked(whole, tmp_path, f"UPDATE ledger SET {edit} WHERE seq = 2")
+    assert wrong.startswith("event 2: ")
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [*((column, "NULL") for column in EDITS), *((column, "''") for column in EDITS if column != "recorded_at")],
+)
+def test_column_of_the_ledger_without_a_value_is_found(whole: Path, tmp_path: Path, column: str, value: str) -> None:
+    (wrong, *_) = attacked(
+        whole,
+        tmp_path,
+        f"ALTER TABLE ledger ALTER {column} DROP NOT NULL",
+        f"UPDATE ledger SET {column} = {value} WHERE seq = 2",
+    )
+    assert wrong.startswith("event 2: ")
+
+
 PROJECTIONS = {
     "run": "UPDATE run SET energy_kwh = 0 WHERE run_id = 'a'",
     "energy": "DELETE FROM energy WHERE run_id = 'a'",
