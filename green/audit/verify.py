@@ -16,11 +16,13 @@ from green.stages import code_digest, text_of
 from green.tables import quote
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     import duckdb
 
     from green.audit.checkpoint import Witness
+
+SLICE = 50_000  # events whose projections are in memory at a time
 
 
 @dataclass
@@ -92,30 +94,53 @@ def _chain(con: duckdb.DuckDBPyConnection, proof: Proof, witness: Witness | None
 
 
 def _projections(path: Path, proof: Proof, *, is_current: bool) -> None:
-    """Recompute all projections from the ledger in a database of our own, and name those that differ."""
-    wrong = []
-    with tempfile.TemporaryDirectory(prefix="green-") as folder, _projected(path, Path(folder)) as own:
-        columns = _columns(own)
-        for table in schema.PROJECTIONS:
-            said, kept = columns.get(("said", table), []), columns.get(("audited", table), [])
-            if not is_current:  # an older schema: what both have is compared
-                said = [name for name in said if name in kept]
-            if not said:
-                continue
-            names = ", ".join(f'"{name}"' for name in said)
-            row = own.execute(
-                f"WITH kept AS (SELECT {names} FROM audited.{table}), said AS (SELECT {names} FROM {table})"
-                " SELECT (SELECT count(*) FROM (FROM kept EXCEPT ALL FROM said)),"
-                " (SELECT count(*) FROM (FROM said EXCEPT ALL FROM kept))"
-            ).fetchone()
-            extra, absent = row or (0, 0)
-            if extra or absent:
-                wrong.append(
-                    f"projection {table}: {extra} rows are not in the ledger, {absent} of the ledger are missing"
-                )
-    proof.wrong += wrong
-    if not wrong:
+    """Recompute all projections from the ledger in a database of our own, and name those that differ.
+
+    A slice of the ledger at a time, so that memory does not grow with it; a row belongs to the slice of its `seq`.
+    """
+    differing: dict[str, tuple[int, int]] = {}
+    ends = [*range(SLICE, proof.events, SLICE), None]
+    first: int | None = None
+    for last in ends:
+        with tempfile.TemporaryDirectory(prefix="green-") as folder, _projected(path, Path(folder), first, last) as own:
+            for table, (extra, absent) in _differing(own, _slice(first, last), is_current=is_current):
+                before = differing.get(table, (0, 0))
+                differing[table] = (before[0] + extra, before[1] + absent)
+        first = last
+    proof.wrong += [
+        f"projection {table}: {differing[table][0]} rows are not in the ledger, {differing[table][1]} of the ledger"
+        " are missing"
+        for table in schema.PROJECTIONS
+        if table in differing
+    ]
+    if not differing:
         proof.established.append("every projection is what the ledger says")
+
+
+def _slice(first: int | None, last: int | None) -> str:
+    """Return SQL for what comes after `first`, up to `last`; slices put together are all rows there may be."""
+    ends = [*([] if first is None else [f"seq > {first}"]), *([] if last is None else [f"seq <= {last}"])]
+    whole = " AND ".join(ends) or "true"
+    return f"({whole} OR seq IS NULL)" if last is None else whole
+
+
+def _differing(own: duckdb.DuckDBPyConnection, part: str, *, is_current: bool) -> Iterator[tuple[str, tuple[int, int]]]:
+    """Give the projections that differ in a slice: how many rows are too many, and how many are missing."""
+    columns = _columns(own)
+    for table in schema.PROJECTIONS:
+        said, kept = columns.get(("said", table), []), columns.get(("audited", table), [])
+        if not is_current:  # an older schema: what both have is compared
+            said = [name for name in said if name in kept]
+        if not said:
+            continue
+        names = ", ".join(f'"{name}"' for name in said)
+        row = own.execute(
+            f"WITH kept AS (SELECT {names} FROM audited.{table} WHERE {part}), said AS (SELECT {names} FROM {table})"
+            " SELECT (SELECT count(*) FROM (FROM kept EXCEPT ALL FROM said)),"
+            " (SELECT count(*) FROM (FROM said EXCEPT ALL FROM kept))"
+        ).fetchone()
+        if row is not None and row != (0, 0):
+            yield table, (int(row[0]), int(row[1]))
 
 
 def _columns(con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], list[str]]:
@@ -127,16 +152,19 @@ def _columns(con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], list[str]]
     return {(str(database), str(table)): list(names) for database, table, names in rows}
 
 
-def _projected(path: Path, folder: Path) -> duckdb.DuckDBPyConnection:
-    """Open a database of our own with the projections of the audited file's ledger, which is attached as `audited`."""
+def _projected(path: Path, folder: Path, first: int | None, last: int | None) -> duckdb.DuckDBPyConnection:
+    """Open a database of our own with the projections of a slice of the ledger in the file, attached as `audited`."""
     from green.engine import duckdb  # noqa: PLC0415 -- as above
 
-    own = duckdb.connect(str(folder / "said.duckdb"))  # a file, so that memory does not grow with the ledger
+    own = duckdb.connect(str(folder / "said.duckdb"))  # a file, so that a large slice has where to spill
     own.execute("SET TimeZone = 'UTC'")
     own.execute(text_of("formulas"))
     schema.create_projections(own)
     own.execute(f"ATTACH {quote(path)} AS audited (READ_ONLY)")
-    own.execute(f"CREATE TEMP VIEW event AS SELECT * FROM audited.ledger WHERE NOT {ledger.is_tombstone()}")
+    own.execute(
+        f"CREATE TEMP VIEW event AS SELECT * FROM audited.ledger WHERE {_slice(first, last)}"
+        f" AND NOT {ledger.is_tombstone()}"
+    )
     project(own)
     return own
 

@@ -301,6 +301,30 @@ SWAPPED = (
     " embodied_total_kgco2e * device_hours_h / nullif(lifetime_h * utilisation, 0) * share"
 )
 SHADOWED = "CREATE MACRO z.finite(x) AS CASE WHEN isfinite(x) THEN x END"
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        "UPDATE run SET energy_kwh = 0 WHERE run_id = 'a'",
+        "UPDATE run SET energy_kwh = 0 WHERE run_id = 'c'",
+        "UPDATE factor SET value = 0 WHERE seq = (SELECT max(seq) FROM factor)",
+        "UPDATE run SET seq = seq + 1000000 WHERE run_id = 'a'",
+        "UPDATE run SET seq = -seq WHERE run_id = 'a'",
+        "ALTER TABLE run ALTER seq DROP NOT NULL; INSERT INTO run (seq, run_id) VALUES (NULL, 'a')",
+        "INSERT INTO run SELECT * FROM run WHERE run_id = 'a'",
+    ],
+)
+def test_projections_are_held_to_the_ledger_a_slice_at_a_time(
+    whole: Path, tmp_path: Path, edit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verify, "SLICE", 40)
+    assert len(events(whole)) > 3 * verify.SLICE, "more than one slice"
+    assert verify.verify(whole).wrong == []
+    wrong = attacked(whole, tmp_path, *edit.split("; "))
+    assert any(line.startswith(("projection run: ", "projection factor: ")) for line in wrong), wrong
+
+
 DEFINITIONS = {
     "view runs was changed": ["CREATE OR REPLACE VIEW runs AS SELECT * FROM current_run WHERE team <> 't'"],
     "view by_project is missing": ["DROP VIEW by_project"],
