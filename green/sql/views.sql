@@ -526,6 +526,7 @@ WITH told AS (
         r.operational_kgco2e,
         r.embodied_kgco2e,
         r.factor_ids,
+        r.instruments,
         i.files,
         (SELECT min(a.seq) FROM assessment AS a WHERE a.seq > r.seq) AS assessed
     FROM run AS r
@@ -567,7 +568,9 @@ SELECT
                 CASE WHEN f.factors_sha256 IS DISTINCT FROM f.later.factors_sha256 THEN 'factors' END,
                 CASE WHEN f.code_sha256 IS DISTINCT FROM f.later.code_sha256 THEN 'code' END,
                 CASE WHEN f.green_version IS DISTINCT FROM f.later.green_version THEN 'green' END,
-                CASE WHEN f.duckdb_version IS DISTINCT FROM f.later.duckdb_version THEN 'engine' END
+                CASE WHEN f.duckdb_version IS DISTINCT FROM f.later.duckdb_version THEN 'engine' END,
+                -- what they cover is spread over all runs of a market: another run may have come or gone
+                CASE WHEN f.instruments IS DISTINCT FROM f.later.instruments THEN 'instruments' END
             ], LAMBDA x: x IS NOT null)
     END AS superseded_because,
     f.later.given AS superseded_reason

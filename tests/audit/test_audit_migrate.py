@@ -11,17 +11,30 @@ import pytest
 
 from green.audit import commit, definitions, migrate, schema, store, verify
 from green.errors import StoreError
+from tests.audit.fixture import FIXTURES as FOLDER
+from tests.audit.fixture import columns
 from tests.core.test_core_ledger import fill
 
-FIXTURES = sorted((Path(__file__).parent / "fixtures").glob("schema-*.xz"))
+FIXTURES = sorted(FOLDER.glob("schema-*.xz"))
+NEWEST = [path for path in FIXTURES if path.name.startswith(f"schema-{schema.SCHEMA_VERSION}-")]
+
+
+def unpacked(packed: Path, folder: Path) -> Path:
+    path = folder / "audit" / "green.duckdb"
+    path.parent.mkdir()
+    path.write_bytes(lzma.decompress(packed.read_bytes()))
+    return path
 
 
 @pytest.fixture(params=FIXTURES, ids=lambda path: path.name)
 def old(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    path = tmp_path / "audit" / "green.duckdb"
-    path.parent.mkdir()
-    path.write_bytes(lzma.decompress(request.param.read_bytes()))
-    return path
+    return unpacked(request.param, tmp_path)
+
+
+@pytest.fixture(params=[path for path in FIXTURES if path not in NEWEST], ids=lambda path: path.name)
+def older(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """Return a store of a schema with a lower number than ours."""
+    return unpacked(request.param, tmp_path)
 
 
 def ledger_of(path: Path) -> list[tuple[object, ...]]:
@@ -35,54 +48,83 @@ def attack(path: Path, *statements: str) -> None:
             con.execute(sql)
 
 
-def test_every_released_schema_has_a_fixture_and_a_number_of_its_own() -> None:
+def schema_of(path: Path) -> tuple[int, str]:
+    with duckdb.connect(str(path), read_only=True) as con:
+        return migrate.version_of(con)
+
+
+def test_every_schema_has_a_fixture_and_a_number_of_its_own() -> None:
     numbers = [one.version for one in migrate.RELEASED]
-    assert numbers == sorted(set(numbers))
+    assert numbers == list(range(1, schema.SCHEMA_VERSION + 1)), (
+        "a schema without its fixture: run `python -m tests.audit.fixture`, and write the line that it prints into"
+        " migrate.RELEASED"
+    )
     assert {int(path.name.split("-")[1]) for path in FIXTURES} == set(numbers)
-    assert max(numbers) <= schema.SCHEMA_VERSION
+
+
+@pytest.mark.parametrize("packed", NEWEST, ids=lambda path: path.name)
+def test_tables_do_not_change_without_a_new_number(packed: Path, tmp_path: Path) -> None:
+    with duckdb.connect() as con, duckdb.connect(str(unpacked(packed, tmp_path)), read_only=True) as old:
+        schema.create(con)
+        now, then = columns(con), columns(old)
+    number = schema.SCHEMA_VERSION
+    assert now == then, (
+        f"the tables of the store are not those of schema {number}: {sorted(set(now) ^ set(then))[:3]}."
+        f" Where schema {number} was released, raise schema.SCHEMA_VERSION to {number + 1}. Then run"
+        " `python -m tests.audit.fixture` with DuckDB 1.5 and 2.0, and write the line that it prints into"
+        " migrate.RELEASED, in the place of one of that number"
+    )
 
 
 def test_fixture_is_of_the_schema_that_is_pinned(old: Path) -> None:
-    with duckdb.connect(str(old), read_only=True) as con:
-        found = migrate.version_of(con)
+    found = schema_of(old)
     assert found in {(one.version, one.checksum) for one in migrate.RELEASED}
+
+
+def is_of_now(path: Path) -> bool:
+    return schema_of(path) == (schema.SCHEMA_VERSION, schema.checksum())
 
 
 def test_old_store_verifies_and_says_what_it_could_not_compare(old: Path) -> None:
     proof = verify.verify(old)
     assert proof.wrong == []
     assert "every projection is what the ledger says" in proof.established
-    assert any("views and formulas are those of schema 1" in line for line in proof.open)
+    words = f"views and formulas are those of schema {schema_of(old)[0]}"
+    assert any(words in line for line in proof.open) is not is_of_now(old)
 
 
 def test_old_store_is_read_with_the_views_of_now_and_not_touched(old: Path) -> None:
     before = old.read_bytes()
     with store.reader(old) as con:
         assert con.execute("SELECT list(run_id ORDER BY run_id) FROM runs").fetchone() == (["a", "b", "c"],)
-        (history,) = con.execute("SELECT superseded_because FROM run_history WHERE superseded_by > 0").fetchall()
-        assert history == (["inputs"],)
+        history = con.execute("SELECT superseded_because FROM run_history WHERE superseded_by > 0").fetchall()
+        assert [because for (because,) in history if "inputs" in because], history
     assert old.read_bytes() == before
 
 
 def test_next_commit_upgrades_an_old_store_keeps_its_history_and_says_so(old: Path) -> None:
     before = ledger_of(old)
+    number, is_current = schema_of(old)[0], is_of_now(old)
+    said = f"the store was brought from schema {number} to schema {schema.SCHEMA_VERSION}"
+    if number == schema.SCHEMA_VERSION:
+        said = f"the store of schema {number} has the views and formulas of this version now"
     receipt = commit.commit(store.Paths(old), fill("new"))
-    assert receipt.notes == ["the store was brought from schema 1 to schema 2"]
+    assert receipt.notes == ([] if is_current else [said])
     after = ledger_of(old)
     assert after[: len(before)] == before
-    assert len(after) == len(before) + 2
+    assert len(after) == len(before) + (1 if is_current else 2)
     proof = verify.verify(old)
     assert proof.wrong == []
     assert "views and formulas are those of this version" in proof.established
     assert commit.commit(store.Paths(old), fill("new")).notes == [], "once"
 
 
-def test_old_store_whose_history_was_changed_is_not_upgraded(old: Path) -> None:
-    attack(old, "UPDATE ledger SET actor = 'actor-x' WHERE seq = 7")
-    before = ledger_of(old)
+def test_old_store_whose_history_was_changed_is_not_upgraded(older: Path) -> None:
+    attack(older, "UPDATE ledger SET actor = 'actor-x' WHERE seq = 7")
+    before = ledger_of(older)
     with pytest.raises(StoreError, match="event 7"):
-        commit.commit(store.Paths(old), fill("new"))
-    assert ledger_of(old) == before
+        commit.commit(store.Paths(older), fill("new"))
+    assert ledger_of(older) == before
 
 
 def test_edited_projection_of_an_old_store_is_found(old: Path) -> None:
@@ -98,16 +140,16 @@ def test_newer_store_is_refused_with_exit_5(old: Path) -> None:
         assert (caught.value.exit_code, caught.value.mend) == (5, "upgrade green-ledger")
 
 
-def test_store_that_claims_an_older_schema_than_its_ledger_says_is_found(old: Path) -> None:
-    commit.commit(store.Paths(old), fill("new"))
+def test_store_that_claims_an_older_schema_than_its_ledger_says_is_found(older: Path) -> None:
+    commit.commit(store.Paths(older), fill("new"))
     released = migrate.RELEASED[0]
     attack(
-        old,
+        older,
         f"UPDATE store SET schema_version = {released.version}, checksum = '{released.checksum}'",
         "CREATE OR REPLACE VIEW runs AS SELECT 1 AS x",
     )
-    shutil.copyfile(old, store.Paths(old).work)
-    assert "the store says that it has schema 1, its ledger says schema 2" in verify.verify(old).wrong
+    shutil.copyfile(older, store.Paths(older).work)
+    assert "the store says that it has schema 1, its ledger says schema 2" in verify.verify(older).wrong
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,19 @@ def test_view_shows_the_newest_and_history_has_all_with_what_differs(work: Work)
     assert [row["superseded_reason"] for row in history] == [None, None, None]
 
 
+def test_run_whose_share_of_an_instrument_moved_with_another_run_says_so(tmp_path: Path) -> None:
+    wind = {"id": "w", "kind": "ppa", "zone": "DE", "vintage": 2026, "quantity": "0.1 kWh", "source": "c"}
+    made = Work(tmp_path, settings={"instruments": [wind]})
+    made.put("a/run.yaml", 'site: {region: DE, pue: 1.2, market_intensity: "500 gCO2e/kWh"}\n')
+    made.put("a/gpu.csv", steady(100, 3600))
+    made.ledgered()
+    made.put("b/run.yaml", "site: {region: DE, pue: 1.2}\n")
+    made.put("b/gpu.csv", steady(200, 3600))
+    made.ledgered()
+    history = made.query("FROM run_history WHERE run_id = 'a'")
+    assert [row["superseded_because"] for row in history] == [["instruments"], None]
+
+
 def test_reason_is_beside_its_assessment_and_of_no_other(work: Work) -> None:
     before = ledger_of(work)
     (first, second, _) = [row["seq"] for row in work.query("SELECT seq FROM assessment ORDER BY seq")]
