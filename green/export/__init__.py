@@ -30,6 +30,7 @@ FORMS = {
     "sci": "SCI, ISO/IEC 21031: its terms for each functional unit of each run",
     "esrs-e1": "ESRS E1-5 and E1-6: electricity by source, gross Scope 2, as datapoints",
     "boamps": "BoAmps report: one run, or a list of reports",
+    "otlp": "OpenTelemetry metrics hw.energy and hw.host.energy, OTLP as JSON",
 }
 TABLES = {"csv": "a view as CSV", "json": "a view as JSON", "parquet": "a view as Parquet"}
 _PICKED = ("run", "project", "team", "model")
@@ -49,6 +50,7 @@ class Facts:
     covered: dict[str, list[Row]] = field(default_factory=dict)  # of each run: the instruments that cover some of it
     rates: dict[str, list[Row]] = field(default_factory=dict)  # of each run: the intensities that it was priced with
     parts: dict[str, list[Row]] = field(default_factory=dict)  # of each run: how each component's energy is known
+    answers: dict[str, list[Row]] = field(default_factory=dict)  # of each run: the energies that count
     origin: dict[str, list[Row]] = field(default_factory=dict)  # of each run: when it was recorded, from which reader
 
     @property
@@ -126,6 +128,10 @@ _BESIDE = {
     " WHERE f.quantity IN ('grid_intensity', 'market_intensity') ORDER BY r.run_id, f.factor_id",
     "parts": "SELECT run_id, component, method FROM run_quality SEMI JOIN picked USING (run_id)"
     " ORDER BY run_id, component, method",
+    "answers": "SELECT e.run_id, e.answer, e.method, e.covers, e.basis, e.from_at, e.to_at,"
+    " as_double(e.energy_kwh) AS energy_kwh, as_double(e.energy_low_kwh) AS energy_low_kwh,"
+    " as_double(e.energy_high_kwh) AS energy_high_kwh FROM energy AS e JOIN newest_run AS r ON e.seq = r.seq"
+    " SEMI JOIN picked AS p ON e.run_id = p.run_id WHERE e.is_counted ORDER BY e.run_id, e.answer, e.from_at",
     "origin": "SELECT DISTINCT run_id, recorded_at, CASE WHEN i.has_readings THEN i.reader END AS reader"
     " FROM lineage AS l JOIN newest_run AS r USING (run_id, seq) LEFT JOIN input_file AS i ON i.seq = r.seq"
     " AND i.file = l.file SEMI JOIN picked AS p USING (run_id) ORDER BY run_id, reader",
@@ -147,7 +153,16 @@ def _by_run(con: duckdb.DuckDBPyConnection, sql: str) -> dict[str, list[Row]]:
 
 def render(form: str, facts: Facts) -> str:
     """Return the text of a form."""
-    from green.export import boamps, cyclonedx, esrs, euaiact, huggingface, sci, scope2  # noqa: PLC0415 -- one is needed
+    from green.export import (  # noqa: PLC0415 -- one of them is needed
+        boamps,
+        cyclonedx,
+        esrs,
+        euaiact,
+        huggingface,
+        otlp,
+        sci,
+        scope2,
+    )
 
     forms = {
         "cyclonedx": lambda: cyclonedx.render(facts, "1.6"),
@@ -158,6 +173,7 @@ def render(form: str, facts: Facts) -> str:
         "sci": lambda: sci.render(facts),
         "esrs-e1": lambda: esrs.render(facts),
         "boamps": lambda: boamps.render(facts),
+        "otlp": lambda: otlp.render(facts),
     }
     return forms[form]()
 
