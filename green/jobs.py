@@ -91,6 +91,7 @@ def _audit(_: str) -> None:
         generation=_generation(),
         config_sha256=needs.config_sha256,
         factor_files=needs.factors,
+        series_files=needs.series,
         instruments=needs.settings["emissions"]["instruments"] or (),
         actor=needs.actor,
     )

@@ -205,6 +205,7 @@ def commit(config: Config, found: index.Scan, results: Path, store: Path, *, by:
         generation=by,
         config_sha256=config_digest(config),
         factor_files=config.factors,
+        series_files=config.emissions.series,
         instruments=stages.instruments_of(config),
         actor=by,
     )

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import green
 from green import factors, index, pipeline, stages
 from green.audit import commit, migrate, store
+from green.audit.record import series_digests
 from green.errors import UsageError
 
 if TYPE_CHECKING:
@@ -144,7 +145,10 @@ def _conditions(con: duckdb.DuckDBPyConnection, told: Assessment, config: Config
             found.same.append("factors")
         else:
             found.other.append(_factor(con, own, told))
+    said = (told.said, series_digests(config.emissions.series))
+    series = [json.dumps(one.get("series_sha256", {}), sort_keys=True) for one in said]
     for name, then, is_now in (
+        *([("hourly series", *series)] if series != ["{}", "{}"] else []),
         ("configuration", told.said["config_sha256"], pipeline.config_digest(config)),
         ("code", told.said["code_sha256"], stages.code_digest()),
         ("green", told.said["green_version"], green.__version__),

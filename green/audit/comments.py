@@ -117,7 +117,7 @@ COLUMNS = {
     "prev_hash": "hash of the event before, hex",
     "hash": "sha256 over the event and the hash before it, hex (docs/store.md)",
     "actor": "pseudonym of who recorded it",
-    "tool_version": "version of green that recorded it",
+    "tool_version": "version of green that recorded it, and the git commit of its code where that is a checkout",
     "run_id": "identity of the run",
     "source": "of a run: path below logs; of a factor: where it was read",
     "where_file": "file that a finding about the run points at, below logs",

@@ -13,8 +13,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import green
 from green.audit import ledger, migrate, schema, store
+from green.audit.origin import written_by
 from green.errors import StoreError
 from green.stages import bind, files_of, text_of
 from green.tables import FACTOR, quote
@@ -101,7 +101,7 @@ def _write(paths: store.Paths, pending: Path, temp: Path, actor: str) -> tuple[i
     with store.connect(paths.work, read_only=False) as con:
         con.execute("BEGIN")
         before, _ = ledger.head(con)
-        ledger.append(con, pending, temp, now=now, actor=actor, version=green.__version__)
+        ledger.append(con, pending, temp, now=now, actor=actor, version=written_by())
         con.execute(f"CREATE TEMP VIEW event AS SELECT * FROM ledger WHERE seq > {before}")
         project(con)
         odd = con.execute("SELECT min(seq) FROM event WHERE sha256(payload) <> payload_sha256").fetchone()

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import green
 from green.audit import ledger, schema, store
+from green.audit.origin import written_by
 from green.audit.walk import walk
 from green.errors import StoreError, Where
 from green.tables import quote
@@ -96,7 +96,7 @@ def rebuild(paths: store.Paths, event: ledger.Event, *, actor: str, forget: Coll
             by = ledger.head(old)[0] + 1
         fill(con, paths.work, forget=forget, by=by)
         kind, subject, payload = event
-        ledger.append_one(con, kind, subject, payload, now=now, actor=actor, version=green.__version__)
+        ledger.append_one(con, kind, subject, payload, now=now, actor=actor, version=written_by())
         con.execute("COMMIT")
         con.execute("CHECKPOINT")
     store.flush(part)

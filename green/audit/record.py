@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ def record(  # noqa: PLR0913 -- one argument an input of the rule
     generation: str,
     config_sha256: str,
     factor_files: Sequence[str] = (),
+    series_files: Sequence[str] = (),
     instruments: Sequence[dict[str, Any]] = (),
     actor: str | None = None,
 ) -> commit.Receipt:
@@ -41,6 +43,7 @@ def record(  # noqa: PLR0913 -- one argument an input of the rule
         "duckdb_version": duckdb.__version__,
         "factors_sha256": factors_sha256,
         "green_version": green.__version__,
+        **series_digests(series_files),
     }
     folder_kept = results / stages.KEPT
     state = None if instruments else _state(results, shards)
@@ -64,6 +67,12 @@ def record(  # noqa: PLR0913 -- one argument an input of the rule
     if state is not None:
         kept.note(folder_kept, "audit", kept.State(state.key, state.shards, receipt.head))
     return receipt
+
+
+def series_digests(files: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Return the sha256 of each hourly series by its name, as an assessment records it; nothing where there is none."""
+    found = {os.path.basename(file): store.digest(Path(file)) for file in files}  # noqa: PTH119 -- a text
+    return {"series_sha256": found} if found else {}
 
 
 def _payloads(con: duckdb.DuckDBPyConnection, folder: Path, factors_sha256: str) -> Path:

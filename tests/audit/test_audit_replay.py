@@ -164,3 +164,25 @@ def test_no_such_assessment_is_a_usage_error(work: Replayed) -> None:
     for name in ("1", "999999", "nonsense"):
         with pytest.raises(UsageError):
             replay(work.store, work.config, name)
+
+
+def test_an_hourly_series_is_recorded_by_its_content_and_a_changed_one_is_named(work: Replayed, tmp_path: Path) -> None:
+    file = tmp_path / "grid.csv"
+    file.write_text("zone,hour_at,intensity_gco2e_per_kwh\nDE,2026-03-01T08:00:00Z,300\n")
+    config = work.config.model_copy(
+        update={"emissions": work.config.emissions.model_copy(update={"series": (str(file),)})}
+    )
+    record(
+        work.store,
+        work.results,
+        [SHARD],
+        present=sorted(work.scan()),
+        generation="g",
+        config_sha256=config_digest(config),
+        series_files=[str(file)],
+    )
+    (said,) = work.query("SELECT arg_max(payload, seq) AS payload FROM ledger WHERE kind = 'assessment'")
+    assert json.loads(said["payload"])["series_sha256"] == {"grid.csv": store.digest(file)}
+    assert "hourly series" in replay(work.store, config).same
+    file.write_text("zone,hour_at,intensity_gco2e_per_kwh\nDE,2026-03-01T08:00:00Z,30\n")
+    assert [found for found in replay(work.store, config).other if found.startswith("hourly series is another")]
