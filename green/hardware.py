@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 from green.draft import Draft, Row, Rows, spread
 from green.factors.names import device_key
 from green.model import BillItem, Device, Record, component_of
-from green.readers.intervals import Intervals
+from green.readers.intervals import merged
 from green.sink import UNSORTED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from decimal import Decimal
 
+    from green.readers.intervals import Asked, Intervals
     from green.units import Quantity
 
 
@@ -34,7 +35,7 @@ def devices(draft: Draft, site_hardware: Sequence[Device], rows: Rows) -> list[t
         _declared(draft, device, number, origin, rows)
     sole = {c: [d for d in declared if (d.component or component_of(d.device)) == c] for c in ("gpu", "cpu", "host")}
     series_rows: dict[str, Row] = {}
-    gaps: dict[str, Intervals] = {}
+    gaps: dict[str, list[Intervals | Asked]] = {}
     unsorted: set[str] = set()
     mapping: list[tuple[int, str]] = []
     several = len({log.file for log, _ in draft.parts}) > 1
@@ -44,7 +45,7 @@ def devices(draft: Draft, site_hardware: Sequence[Device], rows: Rows) -> list[t
                 continue
             device_id = item.uuid or (f"{log.file}:{item.device}" if several else item.device)
             mapping.append((item.number, device_id))
-            gaps.setdefault(device_id, Intervals()).merge(item.intervals)
+            gaps.setdefault(device_id, []).append(item.asked or item.intervals)
             if not item.is_ordered:
                 unsorted.add(device_id)
             known = sole.get(item.component, [])
@@ -68,7 +69,7 @@ def devices(draft: Draft, site_hardware: Sequence[Device], rows: Rows) -> list[t
             row["tool"] = log.reader
             row["is_embodied"] = not declared and hardware.component not in metered
             rows.tables["device"].append(row)
-    max_gap = {device_id: intervals.max_gap_us() for device_id, intervals in gaps.items()}
+    max_gap = {device_id: merged(intervals).max_gap_us() for device_id, intervals in gaps.items()}
     max_gap.update(dict.fromkeys(unsorted, UNSORTED))
     return [(number, draft.run_id, device_id, max_gap[device_id]) for number, device_id in mapping]
 

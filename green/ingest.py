@@ -12,16 +12,18 @@ import os
 import shutil
 import tempfile
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from green.bulk import TEXT, Bulk
 from green.draft import Rows
 from green.index import printable
 from green.readers import readers
 from green.readers.intervals import GAP_FACTOR, MOST_GAP_US
 from green.readers.mapped import Mapped
-from green.sink import UNSORTED, SampleFile
-from green.source import Shard, read_source
+from green.sink import UNSORTED, FileSink, SampleFile
+from green.source import Shard, close_source, open_source
 from green.tables import INGEST, quote
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from green.config import Config
     from green.index import File
     from green.readers import Reader
+    from green.source import Opened
 
 VERSION = "3"  # bump when the same log would give other rows; the cache and every shard follow
 ORDER = {
@@ -45,6 +48,7 @@ ORDER = {
     "inputs": "file",
     "run_inputs": "run_id, file",
 }
+MOST_WAITING = 2_000  # sources whose logs were taken and that are not put together yet
 BY_SOURCE = ("run", "rejects", "inputs")
 
 
@@ -57,10 +61,12 @@ def ingest(  # noqa: PLR0913 -- one argument an input of the job
     cache: Path,
     progress: Callable[[int], None] = lambda _: None,
     among: Sequence[Reader] | None = None,
+    by_columns: bool = True,
 ) -> None:
     """Read every source of a shard and write one Parquet file a table below `out`.
 
-    `among` are the readers that are tried, by default all that are installed.
+    `among` are the readers that are tried, by default all that are installed; `by_columns` says whether regular logs
+    are read by columns, which is faster and gives the same.
     """
     from green.engine import duckdb  # noqa: PLC0415 -- 120 ms, only where data is moved
 
@@ -80,13 +86,27 @@ def ingest(  # noqa: PLR0913 -- one argument an input of the job
                 [],
                 [*map(Mapped, config.readers), *readers()] if among is None else among,
             )
+            bulk = Bulk(con, temp, shard.readers, partial(FileSink, samples, config.ingest.most_rejects_per_file))
+            waiting: list[Opened] = []
             for number, source in enumerate(sorted(index)):
                 if source not in kept:
-                    read_source(shard, source, index[source])
+                    waiting.append(open_source(shard, source, index[source], bulk if by_columns else None))
+                if bulk.bytes >= TEXT or len(waiting) >= MOST_WAITING:
+                    _close(shard, bulk, waiting)
                 progress(number + 1)
+            _close(shard, bulk, waiting)
             samples.flush()
+            bulk.place()
         _write(con, shard, temp, out, cache if kept else None)
     _remember(index, settings, out, cache)
+
+
+def _close(shard: Shard, bulk: Bulk, waiting: list[Opened]) -> None:
+    """Settle what was taken by columns and put the sources that wait together, in their order."""
+    shard.taken = bulk.settle()
+    for opened in waiting:
+        close_source(shard, opened)
+    waiting.clear()
 
 
 def _kept(con: duckdb.DuckDBPyConnection, index: dict[str, list[File]], settings: str, cache: Path) -> set[str]:
@@ -131,9 +151,10 @@ def _write(con: duckdb.DuckDBPyConnection, shard: Shard, temp: Path, out: Path, 
         " {series: 'BIGINT', run_id: 'VARCHAR', device_id: 'VARCHAR', max_gap_us: 'BIGINT', shift_us: 'BIGINT'})",
         {"file": str(temp / "series.json")},
     )
-    _sort_gaps(con, temp)
+    _readings(con, temp)
+    _sort_gaps(con)
     for table, columns in INGEST.items():
-        new = _samples(temp) if table == "samples" else _small(shard, table, columns, temp)
+        new = _SAMPLES if table == "samples" else _small(shard, table, columns, temp)
         parts = [new] + ([_taken_over(table, cache)] if cache is not None else [])
         part = temp / f"{table}.parquet"
         con.execute(
@@ -143,7 +164,7 @@ def _write(con: duckdb.DuckDBPyConnection, shard: Shard, temp: Path, out: Path, 
         part.replace(out / part.name)
 
 
-def _sort_gaps(con: duckdb.DuckDBPyConnection, temp: Path) -> None:
+def _sort_gaps(con: duckdb.DuckDBPyConnection) -> None:
     """Find the longest interval of devices whose logs were not in order: the same rule, after sorting."""
     unsorted = con.execute("SELECT count(*) FROM series WHERE max_gap_us = $mark", {"mark": UNSORTED}).fetchone()
     if unsorted == (0,):
@@ -152,7 +173,7 @@ def _sort_gaps(con: duckdb.DuckDBPyConnection, temp: Path) -> None:
         "UPDATE series SET max_gap_us = found.gap FROM ("
         "SELECT run_id, device_id, cast(least($factor * median(us), $most) AS BIGINT) AS gap FROM ("
         "SELECT run_id, device_id, t_us - lag(t_us) OVER (PARTITION BY run_id, device_id ORDER BY t_us) AS us"
-        f" FROM {_text_samples(temp)} JOIN series ON series.series = number WHERE max_gap_us = $mark)"
+        " FROM readings JOIN series ON series.series = number WHERE max_gap_us = $mark)"
         " WHERE us > 0 GROUP BY run_id, device_id) AS found"
         " WHERE series.run_id = found.run_id AND series.device_id = found.device_id",
         {"factor": GAP_FACTOR, "most": MOST_GAP_US, "mark": UNSORTED},
@@ -160,17 +181,19 @@ def _sort_gaps(con: duckdb.DuckDBPyConnection, temp: Path) -> None:
     con.execute("UPDATE series SET max_gap_us = NULL WHERE max_gap_us = $mark", {"mark": UNSORTED})
 
 
-def _text_samples(temp: Path) -> str:
-    return (
-        f"read_csv({quote(temp / 'samples.csv')}, header = false, auto_detect = false, delim = ',', quote = '',"
-        " escape = '', columns = {'number': 'BIGINT', 't_us': 'BIGINT', 'power_w': 'DOUBLE', 'energy_j': 'DOUBLE'})"
-    )
+_SAMPLES = (
+    "SELECT run_id, device_id, make_timestamptz(t_us + shift_us) AS sampled_at, power_w, energy_j, max_gap_us"
+    " FROM readings JOIN series ON series.series = number"
+)
 
 
-def _samples(temp: Path) -> str:
-    return (
-        "SELECT run_id, device_id, make_timestamptz(t_us + shift_us) AS sampled_at, power_w, energy_j, max_gap_us"
-        f" FROM {_text_samples(temp)} JOIN series ON series.series = number"
+def _readings(con: duckdb.DuckDBPyConnection, temp: Path) -> None:
+    """Bring the readings of both ways together: of the readers' text, and of the logs that were read by columns."""
+    con.execute(
+        f"CREATE TEMP VIEW readings AS SELECT * FROM read_csv({quote(temp / 'samples.csv')}, header = false,"
+        " auto_detect = false, delim = ',', quote = '', escape = '', columns = {'number': 'BIGINT', 't_us': 'BIGINT',"
+        " 'power_w': 'DOUBLE', 'energy_j': 'DOUBLE'}) UNION ALL SELECT number, t_us + ahead_us, power_w, NULL"
+        " FROM bulk JOIN placed USING (piece)"
     )
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from green.readers import Found
+    from green.readers.intervals import Asked
 
 FIRST_US = 946_684_800_000_000  # 2000-01-01
 LAST_US = 4_102_444_800_000_000  # 2100-01-01
@@ -47,6 +48,7 @@ class Series:
     offset_j: float = 0.0
     samples: int = 0
     intervals: Intervals = field(default_factory=Intervals)
+    asked: Asked | None = None  # in their place, where the log was read by columns
     low_ratio: float | None = None  # ends of what a modelled series gives, by its value
     high_ratio: float | None = None
 

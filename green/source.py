@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from hashlib import sha256
@@ -21,9 +22,11 @@ from green.unpack import Packed, kind_of, unpack
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from green.bulk import Bulk, Taken
     from green.config import Config
     from green.index import File
     from green.readers import Reader
+    from green.record import ReadRecord
 
 UTF16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 
@@ -39,10 +42,26 @@ class Shard:
     series: list[tuple[int, str, str, int | None]]
     readers: Sequence[Reader]
     shifts: dict[int, int] = field(default_factory=dict)  # of series without a date, from their run's record
+    taken: dict[str, Taken] = field(default_factory=dict)  # regular logs, read already
+
+
+@dataclass(slots=True)
+class Opened:
+    """A source whose record is read and whose logs are to be."""
+
+    shown: str
+    names: list[str]  # of its logs
+    record: ReadRecord | None
+    local: tzinfo | None
 
 
 def read_source(shard: Shard, source: str, files: Sequence[File]) -> None:
     """Read one source and add what it holds to the shard's rows."""
+    close_source(shard, open_source(shard, source, files))
+
+
+def open_source(shard: Shard, source: str, files: Sequence[File], bulk: Bulk | None = None) -> Opened:
+    """Read the record of a source, and have its regular logs taken by `bulk`."""
     shown = printable(source)
     names = [str(file[0]) for file in files]
     home = "" if source == "." else f"{source}/"
@@ -56,9 +75,20 @@ def read_source(shard: Shard, source: str, files: Sequence[File]) -> None:
             _reject(shard, shown, printable(own), mistake.line, mistake.reason, mistake.detail)
         _input(shard, shown, own, "record")
     site = site_of(record, [], shard.config)[1]
-    local = zone(site.timezone)
+    opened = Opened(shown, [name for name in names if name != own], record, zone(site.timezone))
+    for name in opened.names if bulk else ():
+        path = str(shard.logs / name)
+        if bulk is not None and _fault(shard.logs, path) is None:
+            with suppress(OSError):  # a log that cannot be read is refused when its turn comes
+                bulk.take(name, path, opened.local)
+    return opened
+
+
+def close_source(shard: Shard, opened: Opened) -> None:
+    """Read the logs of a source that nobody has taken, and add what it holds to the shard's rows."""
+    shown, record = opened.shown, opened.record
     seen: dict[str, str] = {}
-    read = [_log(shard, shown, name, local, seen) for name in names if name != own]
+    read = [_log(shard, shown, name, opened.local, seen) for name in opened.names]
     logs = [log for log in read if log is not None]
     first = len(shard.rows.tables.get("run", ()))
     for draft in drafts(shown, logs, record, shard.logs.name):
@@ -86,6 +116,9 @@ def read_source(shard: Shard, source: str, files: Sequence[File]) -> None:
 def _log(shard: Shard, source: str, name: str, local: tzinfo | None, seen: dict[str, str]) -> LogRead | None:
     """Recognise and read one log, unpacked where it is compressed; None where nobody can, with the reason."""
     path, shown = str(shard.logs / name), printable(name)
+    if (taken := shard.taken.pop(name, None)) is not None:
+        is_copy = _is_copy(shard, source, name, taken.known, taken.known[0], seen)
+        return None if is_copy else _read(shard, source, name, taken.known, taken.reader, taken.sink)
     if (fault := _fault(shard.logs, path)) is not None:
         _reject(shard, source, shown, None, *fault)
         return None
@@ -145,12 +178,7 @@ def _plain(  # noqa: PLR0913, PLR0917 -- what is known of one log
 ) -> LogRead | None:
     """Recognise and read the plain bytes of a log; `digest` is theirs where the file holds them packed."""
     shown = printable(name)
-    digest = digest or known[0]
-    # In MLflow's store a file is a metric: two GPUs that read the same are two, whatever their bytes.
-    is_copy = (first := seen.setdefault(digest, shown)) != shown and "mlruns" not in name.split("/")
-    if is_copy and digest:
-        _input(shard, source, name, None, known=known)
-        _reject(shard, source, shown, None, "DUPLICATE_INPUT", f"the same bytes as {first}, which counts")
+    if _is_copy(shard, source, name, known, digest or known[0], seen):
         return None
     encoding = UTF16.get(head[:2]) or guess(head)
     text = head.decode(encoding, "replace")
@@ -175,15 +203,26 @@ def _plain(  # noqa: PLR0913, PLR0917 -- what is known of one log
         sink.reject(None, "UNREADABLE", error.strerror or "cannot be read to its end")
     if reader.holds_many and not sink.runs and not sink.rejects:  # others may read a file that only adds to a run
         sink.reject(None, "NO_RUN", "its header is there, and no row of a run that began")
-    _input(
-        shard,
-        source,
-        name,
-        reader.name,
-        known=known,
-        has_readings=any(s.samples for s in sink.all_series) or bool(sink.statements),
-    )
-    return LogRead(shown, sink, reader.holds_many, reader.name)
+    return _read(shard, source, name, known, reader, sink)
+
+
+def _is_copy(shard: Shard, source: str, name: str, known: tuple[str, int], digest: str, seen: dict[str, str]) -> bool:
+    """Refuse a log whose bytes a log of the same source had before."""
+    shown = printable(name)
+    # In MLflow's store a file is a metric: two GPUs that read the same are two, whatever their bytes.
+    is_copy = (first := seen.setdefault(digest, shown)) != shown and "mlruns" not in name.split("/")
+    if not is_copy or not digest:
+        return False
+    _input(shard, source, name, None, known=known)
+    _reject(shard, source, shown, None, "DUPLICATE_INPUT", f"the same bytes as {first}, which counts")
+    return True
+
+
+def _read(shard: Shard, source: str, name: str, known: tuple[str, int], reader: Reader, sink: FileSink) -> LogRead:
+    """Add a log that was read to the inputs."""
+    has_readings = any(s.samples for s in sink.all_series) or bool(sink.statements)
+    _input(shard, source, name, reader.name, known=known, has_readings=has_readings)
+    return LogRead(printable(name), sink, reader.holds_many, reader.name)
 
 
 def guess(head: bytes) -> str:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from io import StringIO
-from typing import TYPE_CHECKING, Protocol, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -41,6 +41,7 @@ class Log:
     timezone: tzinfo
     zone_assumed: bool  # nobody said which zone naive times are in: UTC
     is_whole: bool = False  # the head is all of it, so that a small log is read once
+    _lines: list[str] = field(default_factory=list, repr=False, compare=False)  # every reader asks for them
 
     @contextmanager
     def open(self) -> Iterator[TextIO]:
@@ -69,7 +70,9 @@ class Log:
     @property
     def head_lines(self) -> list[str]:
         """The lines of the head; the last may be cut."""
-        return self.head.lstrip("\ufeff").splitlines()
+        if not self._lines:
+            self._lines.extend(self.head.lstrip("\ufeff").splitlines())
+        return self._lines
 
 
 @dataclass(slots=True)
@@ -156,6 +159,30 @@ class Reader(Protocol):
 
     def read(self, log: Log, sink: Sink) -> None:
         """Read the whole log into the sink."""
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Which cells of a line hold what, counted from 0; `device` is None where the log is of one device."""
+
+    width: int
+    time: int  # cells like 2026/01/31 23:59:59.999, in the zone of the log
+    power: int  # cells like 46.19 or 46.19 W, in watts
+    device: int | None
+
+
+@runtime_checkable
+class ByColumns(Reader, Protocol):
+    """A reader of tables that tells where the cells are, so that a log whose lines are all alike is read by columns.
+
+    What is read so must be what `read` gives: every such line is one reading, of the device that its cell names.
+    """
+
+    def columns(self, header: str) -> Columns | None:
+        """Tell from the first line alone where the cells are; None where lines must be looked at one by one."""
+
+    def begin(self, log: Log, sink: Sink, rows: Sequence[list[str]]) -> list[int | None]:
+        """Open the run and the series of the first line of each device, as `read` would; None for no device."""
 
 
 def readers() -> list[Reader]:

@@ -6,12 +6,15 @@ import os
 import re
 from collections import Counter
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from green.readers import Found, Unreadable
+from green.readers import Columns, Found, Unreadable
 from green.readers.parse import Clock, power_w, split_cells
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from green.readers import Log, Sink
 
 # `power.draw` is what most logs hold; since driver 530 it is the average on some devices and the
@@ -20,6 +23,7 @@ POWER = ("power.draw", "power.draw.average", "power.draw.instant")
 DEVICE = (("uuid", "gpu_uuid"), ("index",), ("pci.bus_id", "gpu_bus_id"))  # the first that is there tells
 NAME = ("name", "gpu_name")
 HEAD_LINES = 64
+MOST_HEADER = 4096  # characters of a header that is remembered
 TOLD_APART = 0.4  # two GPUs in one log without a device column share every second time
 
 _COLUMN = re.compile(r"\s*([a-z][a-z0-9_.]*)\s*(?:[\[(]\s*([^\])]*?)\s*[\])])?\s*", re.IGNORECASE)
@@ -70,6 +74,16 @@ def _from_header(cells: list[str]) -> _Layout | None:
     )
 
 
+@lru_cache(maxsize=64)  # a folder holds thousands of logs with a few headers
+def _remembered(line: str) -> _Layout | None:
+    return _from_header(split_cells(line) or [""])
+
+
+def _headed(line: str) -> _Layout | None:
+    """Read a line as a header; None where it is none."""
+    return _remembered(line) if len(line) <= MOST_HEADER else _from_header(split_cells(line) or [""])
+
+
 def _from_cells(rows: list[list[str]]) -> _Layout | None:
     """Find the columns of a log without a header by what their cells look like."""
     width = len(rows[0])
@@ -93,12 +107,12 @@ def _from_cells(rows: list[list[str]]) -> _Layout | None:
 def _layout(log: Log) -> _Layout | None:
     """Find the columns in the head of a log; None where it is no log of nvidia-smi."""
     lines = [line for line in log.head_lines[:HEAD_LINES] if line.strip()]
-    rows = [split_cells(line) or [""] for line in lines]
-    for number, cells in enumerate(rows[:2]):  # a stray line may stand before the header, or a header in other words
-        header = _from_header(cells)
+    for number, line in enumerate(lines[:2]):  # a stray line may stand before the header, or a header in other words
+        header = _headed(line)
         if header is not None:
             return header
-        if _TIME.fullmatch(cells[0]):
+        if _TIME.fullmatch((split_cells(line) or [""])[0]):
+            rows = [split_cells(line) or [""] for line in lines]
             whole = rows[number:-1] or rows[number:]  # the last line of a head may be cut
             return _from_cells([row for row in whole if _TIME.fullmatch(row[0])])
     return None
@@ -228,6 +242,18 @@ class NvidiaSmi:
     def recognises(self, log: Log) -> bool:
         """Tell by the header, or by nvidia-smi's own time format beside one column of watts."""
         return _layout(log) is not None
+
+    def columns(self, header: str) -> Columns | None:
+        """Tell the columns of a header with a time and a power in watts."""
+        layout = _headed(header)
+        if layout is None or layout.time is None or layout.power is None or layout.unit != "W":
+            return None
+        return Columns(layout.width, layout.time, layout.power, layout.devices[0][1] if layout.devices else None)
+
+    def begin(self, log: Log, sink: Sink, rows: Sequence[list[str]]) -> list[int | None]:
+        """Open the run, and a series for the first line of each device."""
+        reading = _Reading(log, sink)
+        return [reading.find(reading.layout, cells) for cells in rows]
 
     def read(self, log: Log, sink: Sink) -> None:
         """Read every line; the last is held back, for it may be cut."""

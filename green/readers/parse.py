@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
+HOUR = timedelta(hours=1)
+MOST_HOURS = 24 * 40  # of a log whose zone is looked at hour by hour: a zone seldom holds still for longer
 MINUTE_CHARS = 17  # "2023/07/08 19:28:"
 MILLIS_CHARS = 6  # "27.236"
 BACK_US = 120_000_000  # devices of one log are read within two minutes; a clock set back goes further
@@ -86,6 +88,26 @@ class Clock:
 
 def _since_epoch_us(moment: datetime) -> int:
     return (moment.astimezone(UTC) - EPOCH) // MICROSECOND
+
+
+def steady_us(zone: tzinfo, first_us: int, last_us: int) -> int | None:
+    """Return what is added to the local times of a log for UTC; None where that changes near them, or nobody looks.
+
+    No zone changes twice within an hour, so that a look an hour is enough.
+    """
+    if zone is UTC:
+        return 0
+    first = (EPOCH + first_us * MICROSECOND).replace(minute=0, second=0, microsecond=0) - HOUR
+    hours = (last_us - first_us) // (HOUR // MICROSECOND) + 4
+    if hours > MOST_HOURS:
+        return None
+    moments = (first + number * HOUR for number in range(hours))
+    found = {
+        (moment.replace(tzinfo=zone, fold=fold).astimezone(UTC) - moment) // MICROSECOND
+        for moment in moments
+        for fold in (0, 1)
+    }
+    return found.pop() if len(found) == 1 else None
 
 
 def has_zone(text: str) -> bool:

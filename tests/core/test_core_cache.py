@@ -51,13 +51,13 @@ def test_any_sequence_of_changes_gives_the_tables_of_a_fresh_run(
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Name every source that is read, in order."""
     seen: list[str] = []
-    original = source.read_source
+    original = source.open_source
 
-    def spy(shard: Any, name: str, files: Any) -> None:
+    def spy(shard: Any, name: str, files: Any, bulk: Any) -> Any:
         seen.append(name)
-        original(shard, name, files)
+        return original(shard, name, files, bulk)
 
-    monkeypatch.setattr("green.ingest.read_source", spy)
+    monkeypatch.setattr("green.ingest.open_source", spy)
     return seen
 
 
