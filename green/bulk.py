@@ -270,7 +270,7 @@ class Bulk:
 def _insert(path: Path, columns: Columns, form: Form) -> str:
     """Write the statement that reads a text.
 
-    A cell that is not as it should be is NULL, a line that DuckDB refuses is missing: either way its log is not regular.
+    A cell that is not as it should be is NULL, a line that DuckDB refuses is missing: its log is not regular then.
     """
     time, power = f"c{columns.time}", f"c{columns.power}"
     watts = f"CASE WHEN ends_with({power}, ' W') THEN TRY_CAST({power}[:-3] AS DOUBLE) END"

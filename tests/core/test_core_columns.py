@@ -92,10 +92,8 @@ def text(lines: list[str], header: str = HEADER, end: str = "\n") -> bytes:
     return "".join(f"{line}{end}" for line in [header, *lines]).encode()
 
 
-@st.composite
-def logs(draw: st.DrawFn) -> bytes:
-    """Draw a log as nvidia-smi may have written it, whole or damaged."""
-    dice = draw(st.randoms(use_true_random=False))
+def written(dice: random.Random) -> bytes:
+    """Write a log as nvidia-smi may have written it, whole or damaged."""
     others = dice.sample(list(CELLS), dice.randrange(5))
     columns = ["timestamp", *others, dice.choice(["power.draw [W]", "power.draw", "power.draw.instant [W]"])]
     if dice.random() < 0.2:
@@ -120,10 +118,13 @@ def logs(draw: st.DrawFn) -> bytes:
         dice.shuffle(lines)
     elif kind < 0.25 and lines:
         lines.pop(dice.randrange(len(lines)))
-    written = text(lines, ", ".join(columns), "\r\n" if dice.random() < 0.05 else "\n")
+    log = text(lines, ", ".join(columns), "\r\n" if dice.random() < 0.05 else "\n")
     if kind > 0.9:
-        written = mutated(written, 1, dice.randrange(10**6))[0]
-    return written if kind < 0.85 else written[: dice.randrange(len(written) + 1)]
+        log = mutated(log, 1, dice.randrange(10**6))[0]
+    return log if kind < 0.85 else log[: dice.randrange(len(log) + 1)]
+
+
+LOGS = st.randoms(use_true_random=False).map(written)
 
 
 def tables(work: Work, *, by_columns: bool) -> dict[str, list[Any]]:
@@ -156,7 +157,7 @@ ZONES = st.sampled_from(["", "timezone: UTC", "timezone: Europe/Berlin", "timezo
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(logs(), min_size=3, max_size=8), st.lists(logs(), max_size=3), ZONES)
+@given(st.lists(LOGS, min_size=3, max_size=8), st.lists(LOGS, max_size=3), ZONES)
 def test_logs_read_by_columns_give_what_their_reader_gives(
     tmp_path_factory: pytest.TempPathFactory, alone: list[bytes], together: list[bytes], zone: str
 ) -> None:
@@ -337,8 +338,8 @@ def test_a_steady_zone_gives_the_times_that_the_clock_gives(name: str, first_s: 
     if ahead_us is not None:
         clock = Clock(zone)
         for at_us in (first_us, (first_us + last_us) // 2 // 1_000_000 * 1_000_000, last_us):
-            written = datetime.fromtimestamp(at_us // 1_000_000, UTC).strftime("%Y/%m/%d %H:%M:%S.000")
-            assert clock.us(written) == at_us + ahead_us
+            cell = datetime.fromtimestamp(at_us // 1_000_000, UTC).strftime("%Y/%m/%d %H:%M:%S.000")
+            assert clock.us(cell) == at_us + ahead_us
 
 
 def test_a_zone_whose_clock_is_set_is_not_steady() -> None:
