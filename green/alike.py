@@ -37,13 +37,22 @@ class Form(NamedTuple):
     has_unit: bool  # " W" after the power
 
 
+class Part(NamedTuple):
+    """Lines of a log that are alike."""
+
+    block: bytes
+    lines: int
+    form: Form
+    is_one: bool  # they differ in their digits alone
+
+
 class Alike:
     """What is known of skeletons, over all logs."""
 
     def __init__(self) -> None:
         self.known: dict[tuple[Columns, bytes], Form | None] = {}
 
-    def look(self, columns: Columns, block: bytes) -> tuple[int, Form] | None:
+    def look(self, columns: Columns, block: bytes) -> Part | None:
         """Count the lines of a block and tell their form; None where they are not alike."""
         if not block.endswith(b"\n"):
             return None
@@ -52,11 +61,11 @@ class Alike:
         lines = len(skeletons) // end
         if skeletons == skeletons[:end] * lines:
             form = self._form(columns, skeletons[: end - 1])
-            return (lines, form) if form is not None else None
+            return None if form is None else Part(block, lines, form, is_one=True)
         rows = skeletons[:-1].split(b"\n")
         forms = {self._form(columns, skeleton) for skeleton in set(rows)}
         form = forms.pop()
-        return (len(rows), form) if form is not None and not forms else None
+        return None if form is None or forms else Part(block, len(rows), form, is_one=False)
 
     def _form(self, columns: Columns, skeleton: bytes) -> Form | None:
         key = (columns, skeleton)

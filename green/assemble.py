@@ -8,19 +8,21 @@ from __future__ import annotations
 import fnmatch
 import json
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from green.draft import ALL, Draft, Row, Rows, spread
 from green.factors.names import zone_of
-from green.hardware import devices
-from green.model import ConfiguredSite, Record, Site
+from green.hardware import devices, silent
+from green.model import ConfiguredSite
 from green.readers import UNDATED_US
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from green.config import Config
+    from green.model import Record, Site
     from green.readers import Found
     from green.record import ReadRecord
     from green.sink import Series
@@ -29,6 +31,12 @@ if TYPE_CHECKING:
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 IDENTITY = ("project", "team", "model", "kind", "parent", "status")
 FACTS = ("parameters", "dataset_size", "iterations", "precision", "flops")
+
+
+@cache
+def _nowhere() -> ConfiguredSite:
+    """Return the site of which nothing is known; most folders of logs name none."""
+    return ConfiguredSite()
 
 
 def matching(path: str, patterns: Mapping[str, Sequence[str]]) -> str | None:
@@ -53,9 +61,9 @@ def site_of(
 
     What a record says wrongly is unknown: nothing that lies below takes its place.
     """
-    record = read.record if read else Record()
+    record = read.record if read else silent()
     wrong = {path[1:2] for path in (read.dropped if read else ()) if path[0] == "site"}
-    own = record.site or Site()
+    own: Site = record.site or _nowhere()
     flags: list[str] = []
     region = next((found.region for found in founds if found.region), None)
     name = own.name
@@ -73,14 +81,14 @@ def site_of(
     if region is not None:
         merged["region"] = region
     for layer in (below, own):
-        if layer is not None:
-            said = {key: getattr(layer, key) for key in type(layer).model_fields}
-            merged.update({key: value for key, value in said.items() if value is not None and value != ()})
+        if layer is not None and layer is not _nowhere():
+            said = ((key, getattr(layer, key)) for key in type(layer).model_fields)
+            merged.update((key, value) for key, value in said if value is not None and value != ())
     for key in ("name", *(str(step[0]) for step in wrong if step)):
         merged.pop(key, None)
     if merged.get("timezone") is not None and zone(merged["timezone"]) is None:
         flags.append("UNKNOWN_TIMEZONE")
-    return name, ConfiguredSite(**merged), flags
+    return name, ConfiguredSite(**merged) if merged else _nowhere(), flags
 
 
 def moment_us(moment: datetime | None, local: tzinfo | None, flags: list[str]) -> int | None:
@@ -96,7 +104,7 @@ def moment_us(moment: datetime | None, local: tzinfo | None, flags: list[str]) -
 
 def times(draft: Draft, local: tzinfo | None, flags: list[str]) -> tuple[int | None, int | None, float | None]:
     """Return start, end (µs) and duration (s): the record's, else the tool's, else the readings'."""
-    record = draft.record.record if draft.record and not draft.is_child else Record()
+    record = draft.record.record if draft.record and not draft.is_child else silent()
     start, end = moment_us(record.started_at, local, flags), moment_us(record.ended_at, local, flags)
     duration = float(record.duration.value) if record.duration else None
     series = [s for s in _series(draft) if not s.is_undated]
@@ -145,7 +153,7 @@ def _dated(
 def assemble(draft: Draft, source: str, config: Config, rows: Rows) -> list[tuple[int, str, str, int | None]]:
     """Add the rows of one run; return (series number, run_id, device_id, max_gap_us) of its readings."""
     read = draft.record
-    record = read.record if read else Record()
+    record = read.record if read else silent()
     flags = sorted({flag for found in draft.founds for flag in found.flags})
     reasons = list(read.reasons) if read else []
     name, site, more = site_of(read, draft.founds, config)

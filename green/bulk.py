@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from datetime import UTC
 from functools import partial
 from itertools import chain, pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from green.alike import Alike, Blocks, device_of, first_rows
 from green.index import printable
-from green.readers import HEAD_BYTES, ByColumns, Log, recognise
+from green.readers import HEAD_BYTES, ByColumns, Log, by_words
 from green.readers.intervals import Asked, Intervals
 from green.readers.parse import steady_us
 from green.sink import FIRST_US, LAST_US, MOST_W
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from green.alike import Form
+    from green.alike import Form, Part
     from green.readers import Columns, Reader
     from green.sink import FileSink
 
@@ -94,14 +94,6 @@ class _Text:
     bytes: int = 0
 
 
-class _Part(NamedTuple):
-    """Lines of a log that are alike."""
-
-    block: bytes
-    lines: int
-    form: Form
-
-
 class Bulk:
     """The regular logs of a shard: taken one by one, settled many at once."""
 
@@ -110,7 +102,7 @@ class Bulk:
     ) -> None:
         self.con = con
         self.folder = folder
-        self.among = among
+        self.among = [(reader, by_words(reader)) for reader in among]
         self.new_sink = new_sink
         self.alike = Alike()
         self.headers: dict[bytes, tuple[ByColumns, Columns] | None] = {}
@@ -136,11 +128,15 @@ class Bulk:
             first = next(parts, None)
             if first is None:
                 return
+            rows = first_rows(columns, first.block)
             is_whole = len(head) < HEAD_BYTES
-            log = Log(path, printable(name), head.decode("ascii"), "utf-8", zone or UTC, zone is None, is_whole)
-            if recognise(log, self.among) is not reader:
+            text, about = head.decode("ascii"), ("utf-8", zone or UTC, zone is None, is_whole)
+            log = few = Log(path, printable(name), text, *about)
+            if first.is_one and is_whole:
+                few = Log(path, log.shown, text[: end + 2 + len(rows[0])], *about)
+            if next((one for one, by in self.among if one.recognises(few if by else log)), None) is not reader:
                 return
-            sink, rows = self.new_sink(), first_rows(columns, first.block)
+            sink = self.new_sink()
             series = reader.begin(log, sink, [row.decode("ascii").split(",") for row in rows])
             if series != list(range(len(rows))) or sink.rejects:
                 return
@@ -154,19 +150,18 @@ class Bulk:
             if len(self.headers) >= MOST_HEADERS:
                 self.headers.clear()
             text = header.decode("ascii", "replace")
-            told = ((reader, reader.columns(text)) for reader in self.among if isinstance(reader, ByColumns))
+            told = ((reader, reader.columns(text)) for reader, _ in self.among if isinstance(reader, ByColumns))
             found = ((reader, columns) for reader, columns in told if columns is not None)
             self.headers[header] = next(found, None)
         return self.headers[header]
 
-    def _parts(self, columns: Columns, blocks: Iterable[bytes]) -> Iterator[_Part | None]:
+    def _parts(self, columns: Columns, blocks: Iterable[bytes]) -> Iterator[Part | None]:
         """Yield the lines of a log, a block at a time; None for a block whose lines are not alike."""
         for block in blocks:
-            looked = self.alike.look(columns, block)
-            yield None if looked is None else _Part(block, *looked)
+            yield self.alike.look(columns, block)
 
     def _pieces(
-        self, columns: Columns, rows: Sequence[bytes], parts: Iterable[_Part | None]
+        self, columns: Columns, rows: Sequence[bytes], parts: Iterable[Part | None]
     ) -> list[list[Piece]] | None:
         """Write lines to a text, those of one device together; None where they turn out not to be alike."""
         pieces: list[list[Piece]] = [[] for _ in rows]

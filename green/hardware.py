@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from green.draft import Draft, Row, Rows, spread
@@ -23,9 +24,15 @@ FOOTPRINT = frozenset({("embodied",), ("lifetime",), ("utilisation",)})
 UNREADABLE = "unreadable;count=1"  # a bill that is written and unknown: no kind of part, so no sum
 
 
+@cache
+def silent() -> Record:
+    """Return the record of a run of which nobody says anything: made once, for most runs of many have none."""
+    return Record()
+
+
 def devices(draft: Draft, site_hardware: Sequence[Device], rows: Rows) -> list[tuple[int, str, str, int | None]]:
     """Add the devices of a run: declared ones, metered ones, and those that logs only name."""
-    record = draft.record.record if draft.record else Record()
+    record = draft.record.record if draft.record else silent()
     wrong = {path[0] for path in (draft.record.dropped if draft.record else ())}
     if "device_hours" in wrong:  # hours that are written and unknown: count × duration must not take their place
         record = record.model_copy(update={"hardware": ()})

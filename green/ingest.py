@@ -49,6 +49,7 @@ ORDER = {
     "run_inputs": "run_id, file",
 }
 MOST_WAITING = 2_000  # sources whose logs were taken and that are not put together yet
+ENCODE = json.JSONEncoder(ensure_ascii=False).encode
 BY_SOURCE = ("run", "rejects", "inputs")
 
 
@@ -145,7 +146,7 @@ def _write(con: duckdb.DuckDBPyConnection, shard: Shard, temp: Path, out: Path, 
         for number, run_id, device_id, gap in shard.series:
             row = {"series": number, "run_id": run_id, "device_id": device_id, "max_gap_us": gap}
             row["shift_us"] = shard.shifts.get(number, 0)
-            stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+            stream.write(ENCODE(row) + "\n")
     con.execute(
         "CREATE TEMP TABLE series AS SELECT * FROM read_json($file, format = 'newline_delimited', columns ="
         " {series: 'BIGINT', run_id: 'VARCHAR', device_id: 'VARCHAR', max_gap_us: 'BIGINT', shift_us: 'BIGINT'})",
@@ -201,7 +202,7 @@ def _small(shard: Shard, table: str, columns: dict[str, str], temp: Path) -> str
     path = temp / f"{table}.json"
     with path.open("w", encoding="utf-8", errors="replace") as stream:  # half a surrogate pair is no text
         for row in shard.rows.tables.get(table, ()):
-            stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+            stream.write(ENCODE({key: value for key, value in row.items() if value is not None}) + "\n")
     raw = {"TIMESTAMPTZ": "BIGINT"}
     types = ", ".join(
         f"\"{name}\": '{'VARCHAR' if kind.startswith('DECIMAL') else raw.get(kind, kind)}'"

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 UNDATED_US = 4_070_908_800_000_000  # 2099-01-01T00:00:00Z
 COMPONENTS = ("gpu", "cpu", "memory", "rest")
 HEAD_BYTES = 65_536
+TOP = 8_192  # characters that are split where some lines are wanted
 MOST_LINE = 64 << 20  # characters: no tool writes such a line, and it must not fill the memory
 
 
@@ -41,7 +42,7 @@ class Log:
     timezone: tzinfo
     zone_assumed: bool  # nobody said which zone naive times are in: UTC
     is_whole: bool = False  # the head is all of it, so that a small log is read once
-    _lines: list[str] = field(default_factory=list, repr=False, compare=False)  # every reader asks for them
+    _lines: list[str] = field(default_factory=list, init=False, repr=False, compare=False)  # every reader asks for them
 
     @contextmanager
     def open(self) -> Iterator[TextIO]:
@@ -73,6 +74,12 @@ class Log:
         if not self._lines:
             self._lines.extend(self.head.lstrip("\ufeff").splitlines())
         return self._lines
+
+    def top(self, count: int) -> list[str]:
+        """Return the first lines of the head, without splitting all of it where a part holds as many."""
+        if not self._lines and len(lines := self.head[:TOP].lstrip("\ufeff").splitlines()) > count:
+            return lines[:count]
+        return self.head_lines[:count]
 
 
 @dataclass(slots=True)
@@ -194,6 +201,14 @@ def readers() -> list[Reader]:
 def is_general(reader: Reader) -> bool:
     """Tell whether a reader takes a form that many tools write, so that a reader of one of them goes before it."""
     return bool(getattr(reader, "is_general", False))
+
+
+def by_words(reader: Reader) -> bool:
+    """Tell whether a reader recognises by the path, the first line and the words of others.
+
+    For such a reader lines that differ in their digits are one line, and need not be looked at one by one.
+    """
+    return bool(getattr(reader, "by_words", False))
 
 
 def recognise(log: Log, among: Sequence[Reader]) -> Reader | None:

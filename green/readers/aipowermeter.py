@@ -33,6 +33,7 @@ class AIPowerMeter:
     name = "aipowermeter"
     title = "AIPowerMeter power_metrics.json"
     holds_many = False
+    by_words = True
 
     def recognises(self, log: Log) -> bool:
         """Tell by the keys of the first line."""

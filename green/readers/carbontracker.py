@@ -239,6 +239,7 @@ class Carbontracker:
     name = "carbontracker"
     title = "carbontracker standard and output log"
     holds_many = False
+    by_words = True
 
     def recognises(self, log: Log) -> bool:
         """Tell by the lines that every version begins with."""

@@ -36,6 +36,7 @@ class CarbontrackerJson:
     name = "carbontracker_json"
     title = "JSON results with carbontracker's figures"
     holds_many = False
+    by_words = True
 
     def recognises(self, log: Log) -> bool:
         """Tell by the names of carbontracker's own log parser."""

@@ -209,6 +209,7 @@ class CodeCarbon:
     name = "codecarbon"
     title = "CodeCarbon emissions.csv"
     holds_many = True
+    by_words = True
 
     def recognises(self, log: Log) -> bool:
         """Tell by the columns that every generation has."""

@@ -121,6 +121,7 @@ class Eco2AI:
     name = "eco2ai"
     title = "Eco2AI emission.csv"
     holds_many = True
+    by_words = True
 
     def recognises(self, log: Log) -> bool:
         """Tell by the columns that every version has."""

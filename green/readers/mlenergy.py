@@ -16,6 +16,7 @@ class MlEnergy:
     name = "mlenergy"
     title = "ML.ENERGY leaderboard JSON (refused: energy a request, no run)"
     holds_many = False
+    by_words = True
 
     def recognises(self, log: Log) -> bool:
         """Tell by the leaderboard's own names."""

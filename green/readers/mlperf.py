@@ -37,6 +37,7 @@ class Spl:
     name = "mlperf_power"
     title = "MLPerf power, spl.txt of SPEC PTDaemon"
     holds_many = False
+    by_words = True
 
     def recognises(self, log: Log) -> bool:
         """Tell by a first line of Time and Watts, named in the line."""
@@ -82,6 +83,7 @@ class Tiny:
     name = "mlperf_tiny"
     title = "MLPerf Tiny energy results"
     holds_many = False
+    by_words = True
 
     def recognises(self, log: Log) -> bool:
         """Tell by the heading of a window."""

@@ -263,6 +263,7 @@ class Native:
     name = "native"
     title = "native power log, *.green.jsonl"
     holds_many = False
+    by_words = True
 
     def recognises(self, log: Log) -> bool:
         """Tell by the header's format, also of versions that are refused with a reason."""

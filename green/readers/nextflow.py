@@ -117,6 +117,7 @@ class Nextflow:
     name = "nextflow"
     title = "Nextflow execution trace"
     holds_many = False
+    by_words = True
 
     def recognises(self, log: Log) -> bool:
         """Tell by the columns: task_id, status and two others of Nextflow."""

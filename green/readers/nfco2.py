@@ -26,6 +26,7 @@ class Footprint:
     name = "nfco2footprint"
     title = "nf-co2footprint trace"
     holds_many = False
+    by_words = True
 
     def recognises(self, log: Log) -> bool:
         """Tell by task_id beside energy_consumption."""

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from green.readers import Columns, Found, Unreadable
@@ -106,13 +107,13 @@ def _from_cells(rows: list[list[str]]) -> _Layout | None:
 
 def _layout(log: Log) -> _Layout | None:
     """Find the columns in the head of a log; None where it is no log of nvidia-smi."""
-    lines = [line for line in log.head_lines[:HEAD_LINES] if line.strip()]
-    for number, line in enumerate(lines[:2]):  # a stray line may stand before the header, or a header in other words
+    lines = (line for line in log.top(HEAD_LINES) if line.strip())
+    for number, line in enumerate(islice(lines, 2)):  # a stray line, or a header in other words, may stand before it
         header = _headed(line)
         if header is not None:
             return header
         if _TIME.fullmatch((split_cells(line) or [""])[0]):
-            rows = [split_cells(line) or [""] for line in lines]
+            rows = [split_cells(line) or [""] for line in log.top(HEAD_LINES) if line.strip()]
             whole = rows[number:-1] or rows[number:]  # the last line of a head may be cut
             return _from_cells([row for row in whole if _TIME.fullmatch(row[0])])
     return None
@@ -122,7 +123,7 @@ def _flags(log: Log, layout: _Layout) -> list[str]:
     """Say what a reader of the figures must know of this log."""
     flags = ["ASSUMED_UTC"] if log.zone_assumed else []
     if layout.time is not None and not layout.devices:
-        rows = [split_cells(line) for line in log.head_lines[:HEAD_LINES]]
+        rows = [split_cells(line) for line in log.top(HEAD_LINES)]
         times = Counter(row[layout.time].strip() for row in rows if len(row) == layout.width)
         if times.total() - len(times) >= max(2, TOLD_APART * times.total()):
             flags.append("DEVICES_NOT_TOLD_APART")  # one series stands for several devices: energy is too low
@@ -238,6 +239,7 @@ class NvidiaSmi:
     name = "nvidia_smi"
     title = "nvidia-smi --query-gpu CSV"
     holds_many = False
+    by_words = True
 
     def recognises(self, log: Log) -> bool:
         """Tell by the header, or by nvidia-smi's own time format beside one column of watts."""

@@ -307,7 +307,8 @@ COLUMNS = Columns(4, 0, 3, 1)
     ],
 )
 def test_lines_are_alike_where_each_is_a_reading_of_one_form(lines: str, form: tuple[int, Form] | None) -> None:
-    assert Alike().look(COLUMNS, lines.encode()) == form
+    part = Alike().look(COLUMNS, lines.encode())
+    assert (part and (part.lines, part.form)) == form
 
 
 def test_the_first_lines_of_a_log_name_its_devices() -> None:
