@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 IDENTITY = ("project", "team", "model", "kind", "parent", "status")
+ENCODE = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
 FACTS = ("parameters", "dataset_size", "iterations", "precision", "flops")
 
 
@@ -154,9 +155,10 @@ def assemble(draft: Draft, source: str, config: Config, rows: Rows) -> list[tupl
     """Add the rows of one run; return (series number, run_id, device_id, max_gap_us) of its readings."""
     read = draft.record
     record = read.record if read else silent()
-    flags = sorted({flag for found in draft.founds for flag in found.flags})
+    founds = draft.founds
+    flags = sorted({flag for found in founds for flag in found.flags})
     reasons = list(read.reasons) if read else []
-    name, site, more = site_of(read, draft.founds, config)
+    name, site, more = site_of(read, founds, config)
     flags += more
     start, end, duration = times(draft, zone(site.timezone), flags)
     start, end, duration = _dated(draft, start, end, duration, flags)
@@ -168,9 +170,9 @@ def assemble(draft: Draft, source: str, config: Config, rows: Rows) -> list[tupl
     }
     for key in IDENTITY:
         run[key] = getattr(record, key)
-    run["project"] = run["project"] or _first(draft.founds, "project") or matching(source, config.projects)
+    run["project"] = run["project"] or _first(founds, "project") or matching(source, config.projects)
     run["team"] = run["team"] or matching(source, config.teams)
-    run["status"] = run["status"] or _first(draft.founds, "status")
+    run["status"] = run["status"] or _first(founds, "status")
     run.update(site=name, region=zone_of(site.region) if site.region else None)
     if site.region and run["region"] is None:
         flags.append("UNKNOWN_REGION")
@@ -198,10 +200,10 @@ def assemble(draft: Draft, source: str, config: Config, rows: Rows) -> list[tupl
     ):
         spread(run, key, value, unit)
     for key in ("busy_core_h", "memory_gb_h"):
-        known = [value for found in draft.founds if (value := getattr(found, key)) is not None]
+        known = [value for found in founds if (value := getattr(found, key)) is not None]
         run[key] = sum(known) if known else None
     reported = None if draft.is_child else record.reported_emissions
-    run["reported_kgco2e"] = float(reported.value) if reported else _first(draft.founds, "reported_kgco2e")
+    run["reported_kgco2e"] = float(reported.value) if reported else _first(founds, "reported_kgco2e")
     run["facts"] = _facts(record, draft)
     run["flags"], run["reasons"] = sorted(set(flags)), reasons
     rows.tables.setdefault("run", []).append(run)
@@ -245,7 +247,7 @@ def _facts(record: Record, draft: Draft) -> str:
     facts["labels"] = dict(sorted(record.labels.items()))
     if draft.record is not None and draft.record.line_of and not draft.is_child:
         facts["lines"] = draft.record.line_of
-    return json.dumps(facts, sort_keys=True, ensure_ascii=False)
+    return ENCODE(facts)
 
 
 def _statements(draft: Draft, rows: Rows) -> None:

@@ -159,7 +159,7 @@ def _print(entry: os.DirEntry[str], fingerprint: str) -> tuple[int, int | str]:
 
 def printable(name: str) -> str:
     """Make a path printable: a byte that is no UTF-8 becomes its hexadecimal escape, so that two names stay two."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+    return name if name.isascii() else os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def digest_of(stream: object) -> str:
