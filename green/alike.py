@@ -109,15 +109,20 @@ class Blocks:
             cut = rest.rfind(b"\n") + 1
             if not cut:
                 break
-            yield rest[:cut]
+            yield _with_ends(rest[:cut])
             rest = rest[cut:]
         if rest:
-            yield rest
+            yield _with_ends(rest)
 
     @property
     def known(self) -> tuple[str, int]:
         """The sha256 of the log and its bytes, when all blocks were read."""
         return self.hash.hexdigest(), self.size
+
+
+def _with_ends(block: bytes) -> bytes:
+    """Return lines as Windows ends them with the ends of others; the log's hash is of its own bytes."""
+    return block.replace(b"\r\n", b"\n") if b"\r" in block else block
 
 
 def device_of(columns: Columns, row: bytes) -> bytes | None:

@@ -119,7 +119,7 @@ class Bulk:
         with open(path, "rb") as stream:  # noqa: PTH123 -- a name of undecodable bytes stays usable
             head = stream.read(HEAD_BYTES)
             end = head.find(b"\n", 0, MOST_HEADER)
-            known = self._header(head[:end]) if end > 0 else None
+            known = self._header(head[:end].removesuffix(b"\r")) if end > 0 else None
             if known is None or not head.isascii():
                 return
             reader, columns = known
@@ -132,8 +132,8 @@ class Bulk:
             is_whole = len(head) < HEAD_BYTES
             text, about = head.decode("ascii"), ("utf-8", zone or UTC, zone is None, is_whole)
             log = few = Log(path, printable(name), text, *about)
-            if first.is_one and is_whole:
-                few = Log(path, log.shown, text[: end + 2 + len(rows[0])], *about)
+            if first.is_one and is_whole:  # any line stands for all, where digits do not matter
+                few = Log(path, log.shown, f"{text[: end + 1]}{rows[0].decode('ascii')}\n", *about)
             if next((one for one, by in self.among if one.recognises(few if by else log)), None) is not reader:
                 return
             sink = self.new_sink()

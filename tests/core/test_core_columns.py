@@ -180,10 +180,11 @@ def test_regular_logs_are_read_by_columns(tmp_path: Path, by_columns: list[str])
         text([line.replace(" 0, NVIDIA A100-SXM4-80GB,", "") for line in LINES], "timestamp, power.draw"),
     )
     work.put("time-last.csv", text([f"{line[-8:]}, {line[:23]}" for line in LINES], "power.draw [W], timestamp"))
+    work.put("windows.csv", text(LINES, end="\r\n"))
     work.put("cut.csv", text(LINES)[:-4])
     work.put("empty.csv", text([]))
     assert tables(work, by_columns=True) == tables(work, by_columns=False)
-    assert by_columns == ["no-device.csv", "no-unit.csv", "one.csv", "time-last.csv", "two.csv"]
+    assert by_columns == ["no-device.csv", "no-unit.csv", "one.csv", "time-last.csv", "two.csv", "windows.csv"]
 
 
 @pytest.mark.parametrize("odd", ODD_LINES)
@@ -209,7 +210,7 @@ def test_one_bad_log_of_thirteen_kinds_changes_its_own_rows_only(tmp_path: Path,
         "quoted": text([line.replace("NVIDIA A100-SXM4-80GB", '"A, B"') for line in LINES]),
         "no-header": text(LINES[1:], LINES[0]),
         "shuffled": text(LINES[::-1]),
-        "two-headers": text([*LINES[:9], HEADER, *LINES[9:]]),
+        "mixed-ends": text(LINES[:9]) + b"\r".join(line.encode() for line in LINES[9:]) + b"\r\n",
         "huge": text([*LINES, "9" * 100_000]),
     }
     good = Work(tmp_path / "good")
