@@ -27,11 +27,11 @@ def make_logs(folder: str, runs: str, samples: str, devices: str) -> None:
     synthetic.logs(Path(folder), int(runs), int(samples), int(devices))
 
 
-def make_small_logs(folder: str) -> None:
+def make_small_logs(folder: str, lines: str) -> None:
     """Make the logs of the readers' benchmark."""
     from benchmarks import readers  # noqa: PLC0415 -- as above
 
-    readers.make(Path(folder))
+    readers.make(Path(folder), int(lines))
 
 
 def csv_loop(folder: str) -> None:

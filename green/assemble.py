@@ -280,16 +280,7 @@ def _statements(draft: Draft, rows: Rows) -> None:
             covers = ALL if key == "total" else (key,)
             line = draft.record.line_of.get(f"energy.{key}", 1)
             _statement(
-                rows,
-                draft,
-                f"energy-{key}",
-                "energy",
-                "declared",
-                covers,
-                energy.basis,
-                value,
-                draft.record.file,
-                line,
+                rows, draft, f"energy-{key}", "energy", "declared", covers, energy.basis, value, draft.record.file, line
             )
 
 

@@ -22,9 +22,10 @@ from typing import TYPE_CHECKING
 from green import ingest, stages
 from green.config import Config
 from green.index import scan
-from green.readers import HEAD_BYTES, Log, Unreadable, is_general, readers
+from green.readers import HEAD_BYTES, ByColumns, Log, Unreadable, is_general, readers
 from green.sink import FileSink, SampleFile
 from green.source import UTF16, guess
+from green.tables import INGEST, quote
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,6 +54,8 @@ def conformance(reader: Reader, folder: Path, *, mutations: int = MUTATIONS, see
     installed = readers()
     among = sorted([*(one for one in installed if one.name != reader.name), reader], key=is_general)
     wrong = _compared(reader, folder, among)
+    if isinstance(reader, ByColumns):
+        wrong += _either_way(folder, among, mutations, seed)
     for path in sorted(folder.iterdir()):
         if path.name == EXPECTED or not path.is_file():
             continue
@@ -66,6 +69,33 @@ def conformance(reader: Reader, folder: Path, *, mutations: int = MUTATIONS, see
             if isinstance(told, Exception):
                 wrong.append(f"{path.name}, mutation {number} of seed {seed}: {type(told).__name__}: {told}")
     return wrong
+
+
+def _either_way(folder: Path, among: Sequence[Reader], mutations: int, seed: int) -> list[str]:
+    """Return the tables that differ between logs, and damaged copies, read by columns and read line by line."""
+    with tempfile.TemporaryDirectory(prefix="green-") as work:
+        logs = Path(work) / "logs"
+        logs.mkdir()
+        for path in sorted(folder.iterdir()):
+            if path.name != EXPECTED and path.is_file():
+                text = path.read_bytes()
+                for number, copy in enumerate([text, *mutated(text, mutations, seed)]):
+                    (logs / f"{number}-{path.name}").write_bytes(copy)
+        config, sources = Config(logs=str(logs)), scan(logs).sources
+        ways = {way: Path(work) / way for way in ("by columns", "line by line")}
+        for way, out in ways.items():
+            by_columns = way == "by columns"
+            ingest.ingest(
+                config, sources, settings="", out=out, cache=out / "cache", among=among, by_columns=by_columns
+            )
+        with stages.connect() as con:
+            tables = {
+                table: [con.execute(f"FROM {quote(out / f'{table}.parquet')}").fetchall() for out in ways.values()]
+                for table in INGEST
+            }
+    return [
+        f"{table}: other rows by columns than line by line" for table, (one, other) in tables.items() if one != other
+    ]
 
 
 def mutated(text: bytes, count: int, seed: int) -> list[bytes]:

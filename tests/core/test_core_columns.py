@@ -14,15 +14,18 @@ from hypothesis import strategies as st
 
 from green import bulk, ingest
 from green.alike import Alike, Form, first_rows
-from green.readers import Columns
-from green.readers.nvidia_smi import READER
+from green.readers import Columns, Found
+from green.readers.nvidia_smi import READER, NvidiaSmi
 from green.readers.parse import Clock, steady_us
 from green.tables import INGEST, quote
-from green.testing import mutated
+from green.testing import conformance, mutated
 from tests.core.helper import Work
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+
+    from green.readers import Log, Sink
 
 BEGIN = datetime(2026, 3, 1, 8, tzinfo=UTC)
 UUIDS = [f"GPU-{number:08x}-aaaa-bbbb-cccc-0123456789ab" for number in (10, 11, 500, 7)]
@@ -351,3 +354,18 @@ def test_a_zone_whose_clock_is_set_is_not_steady() -> None:
     assert steady_us(zone, noon_us, noon_us + 24 * hour_us) is None
     assert steady_us(zone, noon_us, noon_us + 2 * 365 * 24 * hour_us) is None
     assert steady_us(UTC, noon_us, noon_us + 2 * 365 * 24 * hour_us) == 0
+
+
+class Renaming(NvidiaSmi):
+    """A reader whose columns give another device than its lines."""
+
+    def begin(self, log: Log, sink: Sink, rows: Sequence[list[str]]) -> list[int | None]:
+        run = sink.run(Found(line=1, flags=["ASSUMED_UTC"] if log.zone_assumed else []))
+        return [sink.series(run, f"card{number}", "gpu") for number, _ in enumerate(rows)]
+
+
+def test_a_reader_whose_columns_say_another_thing_than_its_lines_does_not_conform(tmp_path: Path) -> None:
+    (tmp_path / "one.csv").write_bytes(text(LINES))
+    (tmp_path / "expect.csv").write_text("file,run,energy_kwh,method,reasons\none.csv,,0.00057895833333,sampled,\n")
+    assert not any("line by line" in wrong for wrong in conformance(READER, tmp_path, mutations=3))
+    assert "device: other rows by columns than line by line" in conformance(Renaming(), tmp_path, mutations=3)
