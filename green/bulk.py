@@ -36,9 +36,10 @@ if TYPE_CHECKING:
 
 MOST_HEADER = 4096  # bytes; a longer line is no header
 MOST_HEADERS = 4096  # that are remembered
+BUFFER = 1 << 20
 TEXT = 32 << 20  # bytes of lines that wait for DuckDB
 TIME = "____/__/__ __:__:__.___"
-MIDNIGHT = "____/__/__ 24%"  # which DuckDB takes for the next day's
+MIDNIGHT = " 24:"  # which DuckDB takes for the next day's
 
 # The intervals of pieces: the lines of each stand together, as they were written.
 _STEPS = """
@@ -196,7 +197,7 @@ class Bulk:
         """Return the text of the lines of a form, which is made where there is none."""
         if (columns, form) not in self.texts:
             path = self.folder / f"columns-{len(self.texts)}.csv"
-            self.texts[columns, form] = _Text(path.open("wb"), _insert(path, columns, form))
+            self.texts[columns, form] = _Text(path.open("wb", BUFFER), _insert(path, columns, form))
         return self.texts[columns, form]
 
     def _load(self, text: _Text) -> None:
@@ -268,15 +269,15 @@ def _insert(path: Path, columns: Columns, form: Form) -> str:
     A cell that is not as it should be is NULL, a line that DuckDB refuses is missing: its log is not regular then.
     """
     time, power = f"c{columns.time}", f"c{columns.power}"
-    watts = f"CASE WHEN ends_with({power}, ' W') THEN TRY_CAST({power}[:-3] AS DOUBLE) END"
+    watts = f"CASE WHEN ends_with({power}, ' W') THEN TRY_CAST(left({power}, -2) AS DOUBLE) END"
     pad = " " if form.is_spaced else ""
     device = "true" if columns.device is None else f"c{columns.device} = lag(c{columns.device}) OVER ()"
     cells = ", ".join(["'piece': 'INTEGER'", *(f"'c{number}': 'VARCHAR'" for number in range(columns.width))])
     return (
-        f"INSERT INTO bulk SELECT piece, CASE WHEN {time} LIKE '{pad}{TIME}' AND {time} NOT LIKE '{pad}{MIDNIGHT}'"
+        f"INSERT INTO bulk SELECT piece, CASE WHEN {time} LIKE '{pad}{TIME}' AND NOT contains({time}, '{MIDNIGHT}')"
         f" THEN epoch_us(TRY_CAST({time} AS TIMESTAMP)) END,"
         f" {watts if form.has_unit else f'TRY_CAST({power} AS DOUBLE)'},"
-        f" piece IS DISTINCT FROM lag(piece) OVER () OR {device}"
+        f" piece <> lag(piece, 1, 0) OVER () OR {device}"
         f" FROM read_csv({quote(path)}, header = false, auto_detect = false, delim = ',', quote = '', escape = '',"
         f" new_line = '\\n', ignore_errors = true, columns = {{{cells}}})"
     )
