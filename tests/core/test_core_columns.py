@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -14,19 +16,19 @@ from hypothesis import strategies as st
 
 from green import bulk, ingest
 from green.alike import Alike, Form, first_rows
-from green.readers import Columns, Found
+from green.readers import Columns, Found, by_words, readers
 from green.readers.nvidia_smi import READER, NvidiaSmi
 from green.readers.parse import Clock, steady_us
 from green.tables import INGEST, quote
-from green.testing import conformance, mutated
+from green.testing import conformance, mutated, opened
 from tests.core.helper import Work
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from green.readers import Log, Sink
 
+READERS_HOME = Path(__file__).parent.parent / "readers"
 BEGIN = datetime(2026, 3, 1, 8, tzinfo=UTC)
 UUIDS = [f"GPU-{number:08x}-aaaa-bbbb-cccc-0123456789ab" for number in (10, 11, 500, 7)]
 # What a cell of a column holds in a line, by the number of the device and a random number.
@@ -369,3 +371,17 @@ def test_a_reader_whose_columns_say_another_thing_than_its_lines_does_not_confor
     (tmp_path / "expect.csv").write_text("file,run,energy_kwh,method,reasons\none.csv,,0.00057895833333,sampled,\n")
     assert not any("line by line" in wrong for wrong in conformance(READER, tmp_path, mutations=3))
     assert "device: other rows by columns than line by line" in conformance(Renaming(), tmp_path, mutations=3)
+
+
+SAMPLES = sorted(path for path in READERS_HOME.glob("*/*") if path.is_file() and path.suffix != ".py")
+
+
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: f"{path.parent.name}-{path.name}")
+def test_readers_that_recognise_by_words_mind_neither_digits_nor_how_many_lines(path: Path) -> None:
+    log = opened(path, path.name)
+    first, end, rest = log.head.partition("\n")
+    other = rest.translate(str.maketrans("0123456789", "8901234567"))
+    for reader in filter(by_words, readers()):
+        known = reader.recognises(log)
+        assert reader.recognises(replace(log, head=first + end + other, is_whole=True)) == known, reader.name
+        assert reader.recognises(replace(log, head=first + end + rest + rest, is_whole=True)) == known, reader.name
