@@ -128,8 +128,8 @@ def commit(paths: store.Paths, fill: Any, *, actor: str | None = None) -> Receip
     """
     with store.writing(paths), store.locked(paths), _workshop(paths) as temp:
         with store.damaged(paths):
-            store.prepare(paths)
             store.settle(paths)
+            store.prepare(paths)
             wrong = store.unexplained(paths)
             kept = None if wrong is None else store.set_aside(paths)
         with store.unreadable(paths), proposal(paths, actor_of(actor)) as (con, upgraded):

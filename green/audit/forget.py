@@ -43,8 +43,8 @@ def forget(published: Path, scope: str, name: str, *, reason: str, actor: str | 
     if not published.exists() and not paths.work.exists():
         raise StoreError("there is no audit store here", where=Where(os.path.relpath(published)), mend="--store PATH")
     with store.writing(paths), store.damaged(paths), store.locked(paths):
-        store.prepare(paths)
         store.settle(paths)
+        store.prepare(paths)
         _whole(paths)
         migrate.upgrade(paths, actor=actor_of(actor))
         with store.connect(paths.work, read_only=True) as con:

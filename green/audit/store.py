@@ -176,20 +176,30 @@ def prepare(paths: Paths) -> bool:
 
 
 def settle(paths: Paths) -> None:
-    """Finish a commit that was killed after its transaction, whose events wait in the write-ahead log."""
-    if not paths.work.with_name(f"{paths.work.name}.wal").exists():
-        return
-    is_known = difference(paths) is None  # the published copy is still the one before that commit
-    with connect(paths.work, read_only=False) as con:
-        con.execute("CHECKPOINT")
-    if is_known:
-        publish(paths)
+    """Take back a commit that was killed, or failed, before it was published: nobody was told that it is there.
+
+    A kill in the middle of a write may leave a block of the working file in part, and DuckDB keeps parts of the old
+    state and of the new one in one block; so the file is not mended but made anew from the published copy.
+    """
+    wal = paths.work.with_name(f"{paths.work.name}.wal")
+    if paths.marker.exists() and paths.marker.read_text(encoding="ascii") == _published(paths):
+        wal.unlink(missing_ok=True)
+        paths.work.unlink(missing_ok=True)
+        prepare(paths)
+        paths.marker.unlink()
+    elif wal.exists():  # of a reader or writer that was none of ours: what it holds was committed
+        with connect(paths.work, read_only=False) as con:
+            con.execute("CHECKPOINT")
+
+
+def _published(paths: Paths) -> str:
+    return digest(paths.published) if paths.published.exists() else ""
 
 
 def announce(paths: Paths) -> None:
     """Note what is published before a commit: a kill before the next `publish` is then no tampering."""
-    known = digest(paths.published) if paths.published.exists() else ""
-    paths.marker.write_text(known, encoding="ascii")
+    paths.marker.write_text(_published(paths), encoding="ascii")
+    flush(paths.marker)
 
 
 def unexplained(paths: Paths) -> str | None:
@@ -197,8 +207,7 @@ def unexplained(paths: Paths) -> str | None:
     wrong = difference(paths)
     if wrong is None or not paths.marker.exists():
         return wrong
-    now = digest(paths.published) if paths.published.exists() else ""
-    return None if paths.marker.read_text(encoding="ascii") == now else wrong
+    return None if paths.marker.read_text(encoding="ascii") == _published(paths) else wrong
 
 
 def set_aside(paths: Paths) -> str | None:

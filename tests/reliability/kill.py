@@ -23,6 +23,20 @@ def _die(*_: object, **__: object) -> Any:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def _torn() -> None:
+    """Stand for a kill in the middle of a write: a block of the working file is there in part."""
+
+    def write(paths: store.Paths, *_: object) -> None:
+        content = bytearray(paths.work.read_bytes())
+        content[3 * 4096 + 8 : 3 * 4096 + 8192] = bytes(
+            8192 - 8
+        )  # its checksum stands before
+        paths.work.write_bytes(content)
+        _die()
+
+    commit._write = write  # type: ignore[assignment]  # noqa: SLF001 -- a stand-in
+
+
 def _half(source: Path, target: Path) -> None:
     Path(target).write_bytes(Path(source).read_bytes()[: Path(source).stat().st_size // 2])
     _die()
@@ -71,6 +85,7 @@ def _replace(module: Any, name: str, stand_in: Any = _die) -> Callable[[], None]
 STEPS: dict[str, Callable[[], None]] = {
     "before the events are written to the spool": _replace(commit, "_new"),
     "after the spool, before the transaction": _replace(commit, "_write"),
+    "in the middle of a block of the working file": _torn,
     "after BEGIN": _at("BEGIN", before=False),
     "before COMMIT": _at("COMMIT", before=True),
     "after COMMIT": _at("COMMIT", before=False),
