@@ -28,9 +28,7 @@ def _torn() -> None:
 
     def write(paths: store.Paths, *_: object) -> None:
         content = bytearray(paths.work.read_bytes())
-        content[3 * 4096 + 8 : 3 * 4096 + 8192] = bytes(
-            8192 - 8
-        )  # its checksum stands before
+        content[3 * 4096 + 8 : 3 * 4096 + 8192] = bytes(8192 - 8)  # its checksum stands before
         paths.work.write_bytes(content)
         _die()
 
