@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 ALL = ("gpu", "cpu", "memory", "rest")
+HELD = Decimal("1.000001")  # a total that was added in floating point may be that much less than its parts
 
 
 @dataclass(slots=True)
@@ -58,26 +60,66 @@ class Rows:
 def drafts(source: str, logs: Sequence[LogRead], record: ReadRecord | None, name_of_root: str) -> list[Draft]:
     """Tell which runs a source holds, by the rules of docs/records.md."""
     folder = name_of_root if source == "." else source
+    held = _held(logs)
     if record is not None:
-        return _folder_drafts(record.record.run_id or folder, logs, record)
+        return _folder_drafts(record.record.run_id or folder, logs, record, held)
     by_id: dict[str, Draft] = {}
     for log in logs:
-        native = log.file != source
         for number, found in enumerate(log.sink.runs):
-            if native:
-                run_id = found.own_id or folder
+            if (log.file, number) in held:
+                continue
+            if log.holds_many:
+                run_id = f"{log.file}#{found.own_id or number + 1}"
             else:
-                run_id = f"{source}#{found.own_id or number + 1}" if log.holds_many else source
+                run_id = (found.own_id or folder) if log.file != source else source
             by_id.setdefault(run_id, Draft(run_id, log.file, found.line)).parts.append((log, number))
     return list(by_id.values())
 
 
-def _folder_drafts(run_id: str, logs: Sequence[LogRead], record: ReadRecord) -> list[Draft]:
+def _held(logs: Sequence[LogRead]) -> set[tuple[str, int]]:
+    """Return the runs of logs that are parts of a run of another log, and say so once for each of those.
+
+    Only a run that holds at least the energy of its parts stands for them: none is lost by a smaller total beside them.
+    """
+    if not any(found.part_of for log in logs for found in log.sink.runs):
+        return set()
+    kwh = {log.file: _kwh_by_run(log) for log in logs}
+    whole_kwh = {
+        found.own_id: kwh[log.file][number]
+        for log in logs
+        for number, found in enumerate(log.sink.runs)
+        if found.part_of is None and number in kwh[log.file]
+    }
+    held: set[tuple[str, int]] = set()
+    for log in logs:
+        parts: dict[str, list[int]] = {}
+        for number, found in enumerate(log.sink.runs):
+            if found.part_of is not None and found.part_of in whole_kwh:
+                parts.setdefault(found.part_of, []).append(number)
+        for whole, numbers in parts.items():
+            if sum(kwh[log.file].get(number, Decimal(0)) for number in numbers) <= whole_kwh[whole] * HELD:
+                held.update((log.file, number) for number in numbers)
+                detail = f"{len(numbers)} parts of {whole}, which stands beside them"
+                log.sink.reject(log.sink.runs[numbers[0]].line, "PART_OF_TOTAL", detail)
+    return held
+
+
+def _kwh_by_run(log: LogRead) -> dict[int, Decimal]:
+    """Return the energy that a log states of each of its runs."""
+    found: dict[int, Decimal] = {}
+    for one in log.sink.statements:
+        found[one.run] = found.get(one.run, Decimal(0)) + Decimal(one.energy_kwh)
+    return found
+
+
+def _folder_drafts(run_id: str, logs: Sequence[LogRead], record: ReadRecord, held: set[tuple[str, int]]) -> list[Draft]:
     base = Draft(run_id, record.file, 1, record=record)
     children: dict[str, Draft] = {}
     for log in logs:
         many = len({found.own_id for found in log.sink.runs}) > 1
         for number, found in enumerate(log.sink.runs):
+            if (log.file, number) in held:
+                continue
             if many:
                 child = f"{run_id}#{found.own_id or number + 1}"
                 if child in children and children[child].file != log.file:  # the same id in two tables: two runs

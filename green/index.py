@@ -39,6 +39,8 @@ KEPT_BY_TOOL = re.compile(
 )
 # Files that a tool writes beside each other for one run: carbontracker's standard, output and error log.
 BESIDE = re.compile(r"(.*_carbontracker)(?:_output|_err)\.log")
+# CodeCarbon's tasks of one run, beside the table that holds the run.
+TASKS = re.compile(r"emissions_.+_[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(\.csv(?:\.gz|\.zst)?)", re.ASCII)
 
 File = tuple[str, int, int | str]  # path below logs, bytes, mtime in ns or sha256 of the content
 
@@ -128,7 +130,10 @@ def source_of(path: str) -> str:
     if kept is not None:
         return kept[0]
     beside = BESIDE.fullmatch(path)
-    return f"{beside[1]}.log" if beside else path
+    if beside is not None:
+        return f"{beside[1]}.log"
+    tasks = TASKS.fullmatch(name) if name.startswith("emissions_") else None
+    return f"{folder}/emissions{tasks[1]}".lstrip("/") if tasks else path
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:

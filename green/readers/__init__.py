@@ -87,6 +87,7 @@ class Found:
     """What a log says of one run; everything is optional and unknown where the log is silent."""
 
     own_id: str | None = None  # the tool's own id, for formats that can hold many runs
+    part_of: str | None = None  # the own id of the run that holds this one, where a tool writes a run and its parts
     line: int = 0  # where it stands in the log
     started_at_us: int | None = None  # µs since 1970, UTC
     ended_at_us: int | None = None

@@ -146,6 +146,7 @@ def _found(row: _Row, log: Log, clock: Clock) -> Found:
     is_cloud = row.get("on_cloud") == "Y" and provider and row.get("cloud_region")
     found = Found(
         own_id=_own_id(row),
+        part_of=(row.get("run_id") or None) if row.get("task_name") else None,
         line=row.line,
         ended_at_us=clock.us(row.get("timestamp")),
         project=None if project == DEFAULT_PROJECT else project or None,

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from green.readers import Columns, Found, Unreadable
-from green.readers.parse import Clock, power_w, split_cells
+from green.readers.parse import Clock, has_zone, power_w, split_cells
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 # instant value on others, so a log with all three keeps to the one that all tools read.
 POWER = ("power.draw", "power.draw.average", "power.draw.instant")
 DEVICE = (("uuid", "gpu_uuid"), ("index",), ("pci.bus_id", "gpu_bus_id"))  # the first that is there tells
+SPARE = ("gpu", "gpu_id", "gpu_index", "device")  # of scripts; only where they do what no column above does
 NAME = ("name", "gpu_name")
 HEAD_LINES = 64
 MOST_HEADER = 4096  # characters of a header that is remembered
+KEY_LINES = 33  # a header, and two times of sixteen GPUs
 TOLD_APART = 0.4  # two GPUs in one log without a device column share every second time
 
 _COLUMN = re.compile(r"\s*([a-z][a-z0-9_.]*)\s*(?:[\[(]\s*([^\])]*?)\s*[\])])?\s*", re.IGNORECASE)
@@ -49,6 +51,7 @@ class _Layout:
     unit: str  # of power cells that have none
     devices: tuple[tuple[str, int], ...]  # kind and column, the best first
     name: int | None
+    spare: tuple[tuple[str, int], ...] = ()  # columns that may tell devices apart where those do not
 
 
 def _from_header(cells: list[str]) -> _Layout | None:
@@ -72,6 +75,7 @@ def _from_header(cells: list[str]) -> _Layout | None:
         unit="W" if power is None else power[1],
         devices=tuple(devices),
         name=next((columns[name][0] for name in NAME if name in columns), None),
+        spare=tuple(("index", columns[name][0]) for name in SPARE if name in columns),
     )
 
 
@@ -119,14 +123,40 @@ def _layout(log: Log) -> _Layout | None:
     return None
 
 
+def _keys(log: Log, layout: _Layout) -> list[tuple[str, ...]]:
+    """Return time and device, as the layout tells them, of the first lines."""
+    if layout.time is None:
+        return []
+    columns = (layout.time, *(column for _, column in layout.devices[:1]))
+    rows = map(split_cells, log.top(KEY_LINES))
+    keys = [tuple([row[column] for column in columns]) for row in rows if len(row) == layout.width]
+    return keys[1:] if keys and keys[0][0].strip("\ufeff ").lower() == "timestamp" else keys
+
+
+def _is_mixed(keys: list[tuple[str, ...]]) -> bool:
+    """Tell whether one device has several lines of most times.
+
+    A device that a column names may be read several times a second and be stamped in seconds, yet never equally often.
+    """
+    if len(keys) - len(set(keys)) < max(2, TOLD_APART * len(keys)):
+        return False
+    return len(keys[0]) == 1 or len(set(list(Counter(keys).values())[1:-1])) == 1
+
+
+def _apart(log: Log, layout: _Layout) -> _Layout:
+    """Put the column first that tells the lines of one time apart, where the best by its name does not."""
+    if not layout.spare or not _is_mixed(_keys(log, layout)):
+        return layout
+    others = (replace(layout, devices=(column, *layout.devices)) for column in (*layout.devices, *layout.spare))
+    return next((other for other in others if not _is_mixed(_keys(log, other))), layout)
+
+
 def _flags(log: Log, layout: _Layout) -> list[str]:
     """Say what a reader of the figures must know of this log."""
-    flags = ["ASSUMED_UTC"] if log.zone_assumed else []
-    if layout.time is not None and not layout.devices:
-        rows = [split_cells(line) for line in log.top(HEAD_LINES)]
-        times = Counter(row[layout.time].strip() for row in rows if len(row) == layout.width)
-        if times.total() - len(times) >= max(2, TOLD_APART * times.total()):
-            flags.append("DEVICES_NOT_TOLD_APART")  # one series stands for several devices: energy is too low
+    keys = _keys(log, layout)
+    flags = ["ASSUMED_UTC"] if log.zone_assumed and not (keys and has_zone(keys[0][0])) else []
+    if _is_mixed(keys):
+        flags.append("DEVICES_NOT_TOLD_APART")  # one series stands for several devices: energy is too low
     return flags
 
 
@@ -137,10 +167,11 @@ class _Reading:
         layout = _layout(log)
         if layout is None:
             raise Unreadable("NOT_NVIDIA_SMI")
-        self.layout = layout  # of the first header, or of the cells; every header that is met replaces it
+        self.first, self.apart = layout, _apart(log, layout)  # as its header is written, and as its rows are read
+        self.layout = self.apart  # every header that is met replaces it
         self.sink = sink
         self.clock = Clock(log.timezone)
-        self.run = sink.run(Found(line=1, flags=_flags(log, layout)))
+        self.run = sink.run(Found(line=1, flags=_flags(log, self.apart)))
         self.devices: dict[str, int] = {}  # device → series
         self.seen: dict[str, int] = {}  # first device cell as written → series: the fast way
         self.warned: set[str] = set()
@@ -197,7 +228,7 @@ class _Reading:
             return
         header = _from_header(cells)
         if header is not None:
-            self.layout = header
+            self.layout = self.apart if header == self.first else header
             self.seen.clear()
             if header.time is None:
                 self.warn("NO_TIME_COLUMN", text)
@@ -248,7 +279,7 @@ class NvidiaSmi:
     def columns(self, header: str) -> Columns | None:
         """Tell the columns of a header with a time and a power in watts."""
         layout = _headed(header)
-        if layout is None or layout.time is None or layout.power is None or layout.unit != "W":
+        if layout is None or layout.time is None or layout.power is None or layout.unit != "W" or layout.spare:
             return None
         return Columns(layout.width, layout.time, layout.power, layout.devices[0][1] if layout.devices else None)
 

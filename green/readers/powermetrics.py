@@ -15,7 +15,13 @@ if TYPE_CHECKING:
     from green.readers import Log, Sink
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-PARTS = {"CPU Power": "cpu", "GPU Power": "gpu", "DRAM Power": "memory", "ANE Power": "rest"}
+PARTS = {
+    "CPU Power": "cpu",
+    "Clusters Total Power": "cpu",  # macOS 11 has no line of the CPU, but of its clusters
+    "GPU Power": "gpu",
+    "DRAM Power": "memory",
+    "ANE Power": "rest",
+}
 COMBINED = "Combined Power (CPU + GPU + ANE)"
 WHOLE = "Intel energy model derived package power (CPUs+GT+SA)"  # cores, graphics and system agent in one
 HEAD_LINES = 64

@@ -161,6 +161,7 @@ def test_no_folder_and_an_empty_one_are_input_errors_unless_allowed(tmp_path: Pa
 
 
 RUN = "0123456789abcdef0123456789abcdef"
+TASKS_OF = "01234567-89ab-cdef-0123-456789abcdef"
 
 
 def test_files_that_a_tool_keeps_for_one_run_are_one_source(tmp_path: Path) -> None:
@@ -169,6 +170,10 @@ def test_files_that_a_tool_keeps_for_one_run_are_one_source(tmp_path: Path) -> N
         "x_carbontracker.log",
         "x_carbontracker_output.log",
         "y_carbontracker_output.log",
+        "emissions.csv",
+        f"emissions_base_{TASKS_OF}.csv",
+        f"deep/emissions_my_own_{TASKS_OF}.csv.gz",
+        "deep/emissions_2024.csv",
         f"mlruns/0/{RUN}/meta.yaml",
         f"mlruns/0/{RUN}/metrics/system/gpu_0_power_usage_watts",
         "mlruns/0/meta.yaml",
@@ -179,6 +184,9 @@ def test_files_that_a_tool_keeps_for_one_run_are_one_source(tmp_path: Path) -> N
     assert sources(tmp_path) == {
         "x_carbontracker.log": ["x_carbontracker.log", "x_carbontracker_output.log"],
         "y_carbontracker.log": ["y_carbontracker_output.log"],
+        "emissions.csv": ["emissions.csv", f"emissions_base_{TASKS_OF}.csv"],
+        "deep/emissions.csv.gz": [f"deep/emissions_my_own_{TASKS_OF}.csv.gz"],
+        "deep/emissions_2024.csv": ["deep/emissions_2024.csv"],
         f"mlruns/0/{RUN}": [f"mlruns/0/{RUN}/meta.yaml", f"mlruns/0/{RUN}/metrics/system/gpu_0_power_usage_watts"],
         "mlruns/0/meta.yaml": ["mlruns/0/meta.yaml"],
         "deep/wandb/run-20260211_121423-kj3gdsjx": [

@@ -11,6 +11,7 @@ import pytest
 from fake import FakeSink, write_log
 
 from green.readers.codecarbon import READER
+from tests.core.helper import Work
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -268,6 +269,52 @@ def test_tasks_of_one_run_are_different_runs(tmp_path: Path) -> None:
     sink = read(tmp_path, table({"task_name": "load"}, {"task_name": "train"}, columns=columns))
     assert [found.own_id for found in sink.runs] == ["run-a:load", "run-a:train"]
     assert len(sink.statements) == 6
+
+
+TASKS = "out/emissions_base_01234567-89ab-cdef-0123-456789abcdef.csv"
+
+
+def tasks(**energies_kwh: str) -> str:
+    """Write a task file of run-a; CPU and GPU used nothing."""
+    rows = [
+        {"task_name": name, "cpu_energy": "0", "gpu_energy": "0", "ram_energy": kwh, "energy_consumed": kwh}
+        for name, kwh in energies_kwh.items()
+    ]
+    return table(*rows, columns=["task_name", *NOW])
+
+
+@pytest.mark.parametrize("record", ["", "project: nlp\n"])
+@pytest.mark.parametrize(
+    ("total_kwh", "counted_kwh"),
+    [
+        ("0.875", 0.875),  # more than its tasks: it holds them
+        ("0.75", 0.75),
+        ("0.5", 1.25),  # less: it is not known to hold them, and nothing may be lost
+        ("", 0.75),
+    ],
+)
+def test_a_run_and_its_tasks_beside_it_are_counted_once(
+    tmp_path: Path, total_kwh: str, counted_kwh: float, record: str
+) -> None:
+    work = Work(tmp_path)
+    if record:
+        work.put("out/run.yaml", record)
+    parts = {"cpu_energy": "0", "gpu_energy": "0", "ram_energy": total_kwh}
+    work.put("out/emissions.csv", table({**parts, "energy_consumed": total_kwh}))
+    work.put(TASKS, tasks(load="0.25", train="0.5"))
+    work.ingest()
+    work.stage("energy")
+    found = [row["energy_kwh"] for row in work.rows("energy") if row["is_counted"] and row["energy_kwh"] is not None]
+    assert sum(map(float, found)) == counted_kwh
+    assert ((TASKS, "PART_OF_TOTAL") in work.rejected()) == (counted_kwh == float(total_kwh or "nan"))
+
+
+def test_a_task_file_alone_keeps_its_runs_and_their_names(tmp_path: Path) -> None:
+    work = Work(tmp_path)
+    work.put(TASKS, tasks(load="0.25", train="0.5"))
+    work.ingest()
+    assert {row["run_id"] for row in work.rows("run")} == {f"{TASKS}#run-a:load", f"{TASKS}#run-a:train"}
+    assert work.rejected() == set()
 
 
 @pytest.mark.parametrize(

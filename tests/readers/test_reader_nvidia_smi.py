@@ -105,6 +105,42 @@ def test_line_that_names_no_device_is_rejected(tmp_path: Path) -> None:
     assert sink.rejects == [(2, "UNKNOWN_DEVICE")]
 
 
+@pytest.mark.parametrize("named", ["gpu", "gpu_id", "device"])
+def test_another_column_tells_devices_apart_where_the_index_is_the_same_for_all(tmp_path: Path, named: str) -> None:
+    rows = [f"{stamp(s)}, {n}, 0, {100 + n}.00" for s in (0, 1, 2) for n in (0, 1)]
+    sink = read(tmp_path, f"timestamp, {named}, index, power.draw [W]\n" + "\n".join(rows) + "\n")
+    assert [s["device"] for s in sink.all_series] == ["gpu0", "gpu1"]
+    assert sink.powers(0) == [100.0] * 3
+    assert sink.powers(1) == [101.0] * 3
+    assert "DEVICES_NOT_TOLD_APART" not in sink.runs[0].flags
+
+
+def test_a_load_in_percent_is_no_device(tmp_path: Path) -> None:
+    rows = [f"{stamp(s)}, {load}, 0, 100.00" for s, load in ((0, 97), (1, 97), (2, 98))]
+    sink = read(tmp_path, "timestamp, gpu, index, power.draw [W]\n" + "\n".join(rows) + "\n")
+    assert [s["device"] for s in sink.all_series] == ["gpu0"]
+
+
+def test_devices_that_their_own_column_does_not_tell_apart_are_flagged(tmp_path: Path) -> None:
+    rows = [f"{stamp(s)}, 0, 10.00" for s in range(4) for _ in range(2)]
+    sink = read(tmp_path, "timestamp, index, power.draw [W]\n" + "\n".join(rows) + "\n")
+    assert "DEVICES_NOT_TOLD_APART" in sink.runs[0].flags
+
+
+def test_one_device_that_is_read_faster_than_its_clock_ticks_is_not_flagged(tmp_path: Path) -> None:
+    rows = [f"{stamp(s)}, 0, 10.00" for s, times in enumerate((3, 5, 4, 5, 2)) for _ in range(times)]
+    sink = read(tmp_path, "timestamp, index, power.draw [W]\n" + "\n".join(rows) + "\n")
+    assert "DEVICES_NOT_TOLD_APART" not in sink.runs[0].flags
+
+
+@pytest.mark.parametrize(("end", "flags"), [("", ["ASSUMED_UTC"]), ("+08:00", []), ("Z", [])])
+def test_times_that_say_their_zone_need_none(tmp_path: Path, end: str, flags: list[str]) -> None:
+    log = write_log(tmp_path, f"timestamp,power.draw\n2026-01-01T08:00:00{end},10.0\n", zone_assumed=True)
+    sink = FakeSink()
+    READER.read(log, sink)
+    assert sink.runs[0].flags == flags
+
+
 def test_devices_without_a_column_that_tells_them_are_flagged(tmp_path: Path) -> None:
     rows = [f"{stamp(s)}, 10.00" for s in range(4) for _ in range(2)]
     assert "DEVICES_NOT_TOLD_APART" in read(tmp_path, HEAD + "\n".join(rows) + "\n").runs[0].flags
