@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from green.config import Config
     from green.index import Scan
 
+MOST_SHOWN = 5  # refusals of a file in the table
+
 
 @app.command(epilog="Example: green ingest logs/ more-logs/")
 def ingest(
@@ -44,13 +46,16 @@ def _print(found: list[dict[str, Any]]) -> None:
         read = sum(file["reader"] is not None for file in result["files"])
         left = len(result["files"]) - read
         show(f"{result['path']}: {len(result['runs'])} runs, {read} files read" + (f", {left} not" if left else ""))
-        rows = [
-            [f["file"], f["reader"] or "-", str(len(f["runs"])), ", ".join(f["refused"]) or "-"]
-            for f in result["files"]
-        ]
+        rows = [[f["file"], f["reader"] or "-", str(len(f["runs"])), _short(f["refused"])] for f in result["files"]]
         show(table(["file", "read as", "runs", "refused"], rows).rstrip("\n"))
         for ending, count in sorted(result["not_opened"].items()):
             show(f"not opened: {count} x {ending}")
+
+
+def _short(refused: list[str]) -> str:
+    """Return the first refusals: a log may have one for each of its lines."""
+    more = len(refused) - MOST_SHOWN
+    return ", ".join(refused[:MOST_SHOWN] + ([f"and {more} more (--json has them all)"] if more > 0 else [])) or "-"
 
 
 def _alone(path: Path) -> Scan:
@@ -93,7 +98,8 @@ def _one(config: Config, path: Path) -> dict[str, Any]:
                 " SELECT coalesce(i.file, r.file), i.reader, any_value(o.runs),"
                 " list(r.reason || CASE WHEN r.line IS NULL THEN '' WHEN r.lines > 1"
                 " THEN format(' ({} lines from line {})', r.lines, r.line) ELSE format(' (line {})', r.line) END"
-                " || ': ' || r.detail ORDER BY r.line, r.reason, r.detail) FILTER (WHERE r.file IS NOT NULL)"
+                " || ': ' || r.detail ORDER BY r.line NULLS FIRST, r.reason, r.detail)"
+                " FILTER (WHERE r.file IS NOT NULL)"
                 " FROM inputs i FULL JOIN refused r ON i.file = r.file LEFT JOIN owned o ON i.file = o.file"
                 " GROUP BY coalesce(i.file, r.file), i.reader ORDER BY 1"
             ).fetchall()

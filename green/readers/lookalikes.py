@@ -28,6 +28,10 @@ KNOWN = tuple(
         ),
         (r"^\s*- record: \S+\n\s+expr: ", "recording rules of Prometheus: rules, no samples; export a range of them"),
         (r"^(Type;)?Make;Model;Vehicle Class;|CO2 Emissions\(g/km\)", "emissions of vehicles, not of computing"),
+        (
+            r"\A\ufeff?(?=[A-Za-z|]*\bConsumedEnergy)(?![A-Za-z|]*\bJobID)[A-Za-z]+(\|[A-Za-z]*)+\r?$",
+            "a table of sacct without JobID: nobody can tell a job from its steps",
+        ),
         (r"^[\w.-]+\|[^|\n]*\|[^\n]*\b(COMPLETED|FAILED|TIMEOUT|CANCELLED)\b", "a table of sacct without its header"),
         (r"^task_name,load_type,cpu_name,", "CodeCarbon's test of its own load model: no run"),
         (
@@ -37,6 +41,14 @@ KNOWN = tuple(
         (
             r"^[^\n]*\bGPU[ _-]?\d\b[^\n]*\n[\d.]+[,;\t]",
             "a table without units: say what its columns are, in readers: of config.yaml",
+        ),
+        (
+            r"\A\ufeff?Delta,Time,[^\n]*_ENERGY \(J\)",
+            "EnergiBridge's counters of energy: say which to read, each: total, in readers: of config.yaml",
+        ),
+        (
+            r"\A[^\n]*[Ee]nergy ?\(k?W\)",
+            "an energy in W or kW: whether it is power or energy is not said; name its unit in readers: of config.yaml",
         ),
         (r"<html|<!DOCTYPE html", "a web page, not the file that it links to"),
         (r"^version https://git-lfs\.github\.com/spec", "a pointer of Git LFS: fetch the file itself"),

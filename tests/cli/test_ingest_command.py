@@ -48,6 +48,20 @@ def test_a_file_that_nobody_opens_is_counted(tmp_path: Path, capsys: pytest.Capt
     assert "not opened: 1 x .pt" in capsys.readouterr().out
 
 
+def test_what_is_wrong_with_a_log_as_a_whole_is_not_lost_among_its_lines(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = "".join(f"03-11-2026 15:13:{second:02d}, 50\n" for second in range(60))
+    (tmp_path / "gpu.csv").write_text(f"timestamp, utilization.gpu [%]\n{rows}", encoding="utf-8")
+    assert run(tmp_path) == 0
+    shown = capsys.readouterr().out
+    assert "NO_POWER_COLUMN" in shown
+    assert shown.count("BAD_TIME") == 4
+    assert "and 56 more" in shown
+    assert run("--json", tmp_path) == 0
+    assert len(json.loads(capsys.readouterr().out)[0]["files"][0]["refused"]) == 61
+
+
 @pytest.mark.parametrize("name", sorted(path.parent.name for path in SAMPLES.glob("*/expect.csv")))
 def test_every_format_is_shown_as_what_it_is_read_and_what_is_refused(
     name: str, capsys: pytest.CaptureFixture[str]
