@@ -1,7 +1,8 @@
 """What a meter costs the run beside it: ours and CodeCarbon's, at one reading a second, in the same minute.
 
 Each is a process of its own beside a program that sleeps, and reads what this machine has. CPU time is that of all its
-threads and of the programs that it called, from when it had started until a minute later.
+threads and of the programs that it called, from when it had started until a minute later. Beside them stands the floor:
+a bare loop that wakes once a second, reads the one file of the kernel that the meter reads here, and writes a line.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.measure import BIN, NO_PEERS, PEERS, Ratio
+from green.meters import Asked
+from green.meters.place import place
+from green.meters.usage import busy_s
 
 SECONDS = 60.0
 START_S = 8.0  # CodeCarbon takes seconds to find its sensors
@@ -28,6 +32,15 @@ tracker = OfflineEmissionsTracker(country_iso_code="DEU", measure_power_secs=1, 
 tracker.start()
 time.sleep({seconds})
 tracker.stop()
+"""
+FLOOR = """
+import os, time
+source = os.open({source!r}, os.O_RDONLY)
+log = os.open("floor.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+end_s = time.monotonic() + {seconds}
+while time.monotonic() < end_s:
+    time.sleep(1)
+    os.write(log, os.pread(source, 256, 0)[:16] + b" " * 111 + b"\\n")
 """
 
 
@@ -48,25 +61,34 @@ def see(pid: int) -> Seen:
     return Seen(time.monotonic(), own_s + of_children_s, int(peak) / 1024)
 
 
+def _busy_s() -> float:
+    """Return the busy time of this machine so far."""
+    return busy_s(Path("/proc/stat").read_bytes())
+
+
 def measure(folder: Path) -> list[Ratio]:
     """Run both at once, and return what each minute of them costs."""
     if not PEERS.exists():
         sys.exit(f"benchmark: {NO_PEERS}")
     whole_s = str(START_S + SECONDS + 5)
+    source = place(Asked(environ=os.environ)).usage_file or "/proc/stat"
     (folder / "other_meter.py").write_text(CODECARBON.format(seconds=whole_s), encoding="utf-8")
+    (folder / "floor.py").write_text(FLOOR.format(source=source, seconds=whole_s), encoding="utf-8")
     meter = [str(BIN / "green"), "meter", "--quiet", "--out", str(folder / "logs"), "--", "sleep", whole_s]
     with (
         subprocess.Popen(meter, cwd=folder) as ours,
         subprocess.Popen([PEERS, str(folder / "other_meter.py")], cwd=folder) as theirs,
+        subprocess.Popen([sys.executable, "-I", "-S", str(folder / "floor.py")], cwd=folder) as floor,
     ):
         try:
             time.sleep(START_S)
-            before = [see(one.pid) for one in (ours, theirs)]
+            before, busy_before_s = [see(one.pid) for one in (ours, theirs, floor)], _busy_s()
             time.sleep(SECONDS)
-            after = [see(one.pid) for one in (ours, theirs)]
+            after, busy_after_s = [see(one.pid) for one in (ours, theirs, floor)], _busy_s()
         finally:
             ours.terminate()
             theirs.kill()
+            floor.kill()
     (log,) = (folder / "logs").glob("*/*.green.jsonl")
     header, *lines = log.read_text(encoding="ascii").splitlines()
     sensors = len(json.loads(header)["sensors"])
@@ -74,9 +96,11 @@ def measure(folder: Path) -> list[Ratio]:
         sys.exit("benchmark: nothing can be read on this machine, so that a meter costs nothing; use another")
     minute_s = [(b.cpu_s - a.cpu_s) / (b.at_s - a.at_s) * 60 for a, b in zip(before, after, strict=True)]
     detail = f"{sensors} sensors, {len(lines)} lines in {START_S + SECONDS:.0f} s"
+    busy = (busy_after_s - busy_before_s) / (SECONDS * (os.cpu_count() or 1))
     name = "meter_cost"
     return [
         Ratio(name, "CPU a minute of our meter", minute_s[0], "s", CPU_GOAL_S, detail),
+        Ratio(name, "CPU a minute of the floor", minute_s[2], "s", None, f"the machine was {busy:.0%} busy"),
         Ratio(name, "CPU a minute of CodeCarbon's", minute_s[1], "s", None, "measure_power_secs=1"),
         Ratio(name, "ours / CodeCarbon's", minute_s[0] / minute_s[1], "x", SHARE_GOAL, "the same minute"),
         Ratio(name, "peak memory of our meter", after[0].peak_mb, "MB", MEMORY_GOAL_MB),

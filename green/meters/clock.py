@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+BLOCK = 64  # strata whose instants are made at once
 JUMP_S = 0.5  # a smaller difference is the steering of NTP or a slow call
 _GOLDEN, _MASK = 0x9E3779B97F4A7C15, (1 << 64) - 1
 _BOOT = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # only Linux counts the time asleep
-
-
-def _boot_s() -> float:
-    return time.clock_gettime(_BOOT)
+_boot_s = partial(time.clock_gettime, _BOOT)
 
 
 class Clock:
@@ -31,7 +30,7 @@ class Clock:
         self.started_at = wall()
         self._from = boot()
         self._told_drift_s = 0.0
-        self._told_asleep_s = self._from - awake()
+        self._told_asleep_s = self.started_at - awake()
 
     def elapsed_s(self) -> float:
         """Return the seconds since the start, those asleep included."""
@@ -45,19 +44,25 @@ class Clock:
         """Return by how much the wall clock is ahead of the log's time."""
         return self._wall() - self.now()
 
-    def changes(self) -> list[tuple[str, float]]:
-        """Return ("clock", drift) after the wall clock was set, and ("suspend", seconds) after the machine slept."""
-        boot_s = self._boot()
-        drift_s = self._wall() - self.started_at - boot_s + self._from
-        asleep_s = boot_s - self._awake()
+    def tell(self) -> tuple[float, Sequence[tuple[str, float]]]:
+        """Return the log's time, and what happened to the clocks since the last call.
+
+        ("clock", drift) after the wall clock was set, ("suspend", seconds) after the machine slept.
+        """
+        t = self.started_at + self._boot() - self._from
+        drift_s = self._wall() - t
+        asleep_s = t - self._awake()
+        is_set = not -JUMP_S < drift_s - self._told_drift_s < JUMP_S
+        if not is_set and asleep_s - self._told_asleep_s <= JUMP_S:
+            return t, ()
         found = []
-        if not -JUMP_S < drift_s - self._told_drift_s < JUMP_S:
+        if is_set:
             self._told_drift_s = drift_s
             found.append(("clock", drift_s))
         if asleep_s - self._told_asleep_s > JUMP_S:
             found.append(("suspend", asleep_s - self._told_asleep_s))
             self._told_asleep_s = asleep_s
-        return found
+        return t, found
 
 
 class Strata:
@@ -73,7 +78,8 @@ class Strata:
         self.every_s = every_s
         self.seed = seed
         self.is_even = False
-        self._stratum = 0
+        self._made = 1  # the first stratum without an instant yet; that of the first reading needs none
+        self._ready_s: list[float] = []  # those that are made, the next one last
 
     def instant_s(self, stratum: int) -> float:
         """Return the instant of a stratum, in seconds after the start."""
@@ -86,9 +92,11 @@ class Strata:
 
     def next_s(self, elapsed_s: float) -> float:
         """Return the instant of the next stratum; those that went by unused (a slow disk, a sleep) are left out."""
-        self._stratum = max(self._stratum + 1, int(elapsed_s / self.every_s))
-        instant_s = self.instant_s(self._stratum)
-        if instant_s < elapsed_s:  # this one's instant went by, too
-            self._stratum += 1
-            instant_s = self.instant_s(self._stratum)
-        return instant_s
+        while True:
+            if not self._ready_s:  # some at once: to make one costs more than the rest of a wake-up of the loop
+                first = max(self._made, int(elapsed_s / self.every_s))
+                self._made = first + BLOCK
+                self._ready_s = [self.instant_s(stratum) for stratum in reversed(range(first, self._made))]
+            instant_s = self._ready_s.pop()
+            if instant_s >= elapsed_s:
+                return instant_s

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from green.factors.names import HERE, aliases, device_key, rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 
 class Interval(NamedTuple):
@@ -80,17 +80,26 @@ class Model(NamedTuple):
     memory_w_per_gb: Interval
     storage_w_per_gb: Interval
 
-    def share(self, load: float) -> Interval:
-        """Return the share of its rated power that a processor draws at a load, linear between the rows."""
-        for (at0, share0), (at1, share1) in pairwise(self.loads):
-            if load <= at1:
-                part = (load - at0) / (at1 - at0)
-                return Interval(*(s0 + (s1 - s0) * part for s0, s1 in zip(share0, share1, strict=True)))
-        return self.loads[-1][1]
 
-    def virtual_w(self, load: float) -> Interval:
-        """Return what a virtual processor of an unknown model draws at a load."""
-        return Interval(*(idle + (full - idle) * load for idle, full in zip(self.idle_w, self.full_w, strict=True)))
+class Curve:
+    """What a model draws by its load, linear between points that are in order; made once, asked with each reading."""
+
+    def __init__(self, points: Iterable[tuple[float, Interval]], times: Interval) -> None:
+        """Take the points, each end of them times its own of a second interval."""
+        scaled = [(load, share.times(times)) for load, share in points]
+        self._parts: list[tuple[float, ...]] = []
+        for (at0, first), (at1, last) in pairwise(scaled):
+            ends = [end for a, b in zip(first, last, strict=True) for end in (a, b - a)]
+            self._parts.append((at1, at0, at1 - at0, *ends))
+
+    def at(self, load: float) -> tuple[float, float, float]:
+        """Return low, value and high at a load, from nothing to all."""
+        for part in self._parts:
+            if load <= part[0]:
+                break
+        _, from_load, wide, low, low_more, value, value_more, high, high_more = part
+        way = (load - from_load) / wide
+        return low + low_more * way, value + value_more * way, high + high_more * way
 
 
 def model() -> Model:

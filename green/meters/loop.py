@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import select
 import signal
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from green.meters.pipe import Lines
 
 MOST_NOTES = 20  # of one sensor that comes and goes
-PLACES = 6  # of a reading: microwatts and microjoules, as the pipeline keeps them
+PLACES = 6  # of a second: microseconds
 
 
 class Loop:
@@ -44,11 +45,13 @@ class Loop:
             (f', "{sensor.about.id}": ', sensor.read) for sensor in sensors
         ]
         self._ids = [sensor.about.id for sensor in sensors]
-        self._is_there = [True] * len(sensors)
+        self._lost: set[int] = set()
         self._notes = [0] * len(sensors)
-        self._fsync_s, self._synced_s = fsync_s, 0.0
+        self._fsync_s = fsync_s
+        self._sync_t = clock.started_at + fsync_s if fsync_s else math.inf
         self._due_s = 0.0
         self._poll = select.poll()
+        self._heard = self._poll.poll
         self._on: dict[int, Callable[[], None]] = {}
         if lines is not None:
             self.listen(lines.fd, self._events)
@@ -79,7 +82,7 @@ class Loop:
 
     def sample(self) -> None:
         """Read every sensor once, and write a line."""
-        t = self.clock.now()
+        t, changes = self.clock.tell()
         parts = [f'{{"t": {t:.6f}']
         readings: list[float | None] = []
         for number, (key, read) in enumerate(self._asked):
@@ -91,32 +94,37 @@ class Loop:
             if reading is None or reading - reading != 0.0:  # null, NaN or infinite
                 reading = None
                 parts.append(f"{key}null")
-                if self._is_there[number]:
-                    self._gone(number, "")
-            else:
-                parts.append(f"{key}{round(reading, PLACES)!r}")
-                if not self._is_there[number]:
-                    self._is_there[number] = True
+                self._gone(number)
+            else:  # microwatts and microjoules, as the pipeline keeps them
+                parts.append(f"{key}{reading:.6f}".rstrip("0").rstrip("."))
+                if number in self._lost:
+                    self._lost.remove(number)
                     self._tell(number, {"is": "back"})
             readings.append(reading)
         parts.append("}")
         self.log.line("".join(parts))
         self.readings += 1
         if self.is_tallied:
-            self.tally.see(t, readings)
-        self._counts()
-        for kind, by_s in self.clock.changes():
+            self._tally(t, readings)
+        if self.lines is not None and self.lines.counted:
+            self._counts()
+        for kind, by_s in changes:
             self.note({"event": "note", "note": kind, "by_s": round(by_s, 3)})
-        elapsed_s = t - self.clock.started_at
-        if self._fsync_s and elapsed_s - self._synced_s >= self._fsync_s:
-            self._synced_s = elapsed_s
-            self.log.sync()
+        if t >= self._sync_t:
+            self._sync(t)
+
+    def _tally(self, t: float, readings: Sequence[float | None]) -> None:
+        self.tally.see(t, readings)
         if self.on_energy is not None:
             self.on_energy(self.tally.energy_kwh())
 
-    def _gone(self, number: int, why: str) -> None:
-        if self._is_there[number]:
-            self._is_there[number] = False
+    def _sync(self, t: float) -> None:
+        self._sync_t = t + self._fsync_s
+        self.log.sync()
+
+    def _gone(self, number: int, why: str = "") -> None:
+        if number not in self._lost:
+            self._lost.add(number)
             self._tell(number, {"is": "lost", **({"why": why} if why else {})})
 
     def _tell(self, number: int, said: dict[str, str]) -> None:
@@ -134,7 +142,7 @@ class Loop:
         """Wait for the next instant or for what comes first, and do what is to be done; `until_s` wakes it earlier."""
         wake_s = self._due_s if until_s is None else min(self._due_s, until_s)
         wait_s = wake_s - self.clock.elapsed_s()
-        for fd, _ in self._poll.poll(max(0, int(wait_s * 1000) + 1)):
+        for fd, _ in self._heard(max(0, int(wait_s * 1000) + 1)):
             if fd in self._on:
                 self._on[fd]()
         elapsed_s = self.clock.elapsed_s()

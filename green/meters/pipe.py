@@ -80,7 +80,7 @@ class Lines:
         self.ended: str | None = None  # the status that the program itself said as it ended
         self._rest = b""
         self._phase: str | None = None
-        self._counts: dict[str, float] = {}
+        self.counted: dict[str, float] = {}  # units since the last call of `counts`
         self._unread = 0
 
     def read(self) -> Iterator[Event]:
@@ -99,9 +99,9 @@ class Lines:
 
     def counts(self) -> Event | None:
         """Take the counts since the last call, as one event."""
-        if not self._counts:
+        if not self.counted:
             return None
-        taken, self._counts = self._counts, {}
+        taken, self.counted = self.counted, {}
         return {"event": "count", **{unit: int(n) if n.is_integer() else n for unit, n in taken.items()}}
 
     def parse(self, line: str) -> Iterator[Event]:
@@ -137,10 +137,10 @@ class Lines:
             if not sign or not unit or unit in RESERVED or not 0 <= amount < math.inf:
                 return False
             found[unit] = found.get(unit, 0.0) + amount
-        sums = {**self._counts, **{unit: self._counts.get(unit, 0.0) + amount for unit, amount in found.items()}}
+        sums = {**self.counted, **{unit: self.counted.get(unit, 0.0) + amount for unit, amount in found.items()}}
         if len(sums) > MOST_UNITS or math.inf in sums.values():
             return False
-        self._counts = sums
+        self.counted = sums
         return bool(found)
 
     def _unreadable(self, line: str) -> Iterator[Event]:

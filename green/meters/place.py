@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from green.meters.usage import UNREAD, of_group
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -100,7 +102,7 @@ def _facts(container: str | None, job: str | None, cpus: float, online: int) -> 
 
 
 def text_of(path: str) -> str | None:
-    """Return the text of a file of the kernel, raw: a text stream takes twice the time, and a meter reads often."""
+    """Return the text of a file of the kernel, raw: a text stream takes twice the time."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -197,19 +199,14 @@ def _memory(folder: str, version: int) -> int | None:
 
 def _usage_file(folder: str, version: int) -> str | None:
     name = f"{folder}/cpuacct.usage" if version == 1 else f"{folder}/cpu.stat"
-    return name if usage_s(name) is not None else None
-
-
-def usage_s(file: str) -> float | None:
-    """Return the processor time of a control group so far."""
-    text = text_of(file)
-    if text is None:
+    held, seconds = of_group(name)
+    try:
+        seconds(held.read())
+    except UNREAD:
         return None
-    if file.endswith("cpuacct.usage"):
-        nanoseconds = _number(text)
-        return None if nanoseconds is None else nanoseconds / 1e9
-    found = re.search(r"^usage_usec (\d+)", text, re.MULTILINE)
-    return int(found[1]) / 1e6 if found else None
+    finally:
+        held.close()
+    return name
 
 
 def _container(asked: Asked, who: str, paths: str) -> str | None:

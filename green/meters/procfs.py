@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING
 
 from green.meters import About, Blind, Sight
-from green.meters.coefficients import Interval, model, processor
+from green.meters.coefficients import Curve, Interval, model, processor
 from green.meters.place import place
 from green.meters.usage import Usage
 
@@ -28,40 +28,46 @@ GIB = 1 << 30
 ENDS = ("low", "high")
 
 
-class _Bound:
-    """One end of a modelled counter, as of the last reading of its value."""
-
-    def __init__(self, about: About, of: _Modelled, end: int) -> None:
-        self.about = about
-        self._of = of
-        self._end = end
-
-    def read(self) -> float | None:
-        """Return joules since the first reading."""
-        return self._of.ends_j[self._end]
-
-
 class _Modelled:
     """A counter of modelled energy: watts at the load between two readings, times the time between them."""
 
-    def __init__(self, about: About, usage: Usage, watts: Callable[[float], Interval]) -> None:
+    def __init__(self, about: About, usage: Usage, watts: Curve) -> None:
         self.about = about
-        self._usage = usage
-        self._watts = watts
-        self._energy_j = 0.0
-        self.ends_j = [0.0, 0.0]
+        self._load = usage.load
+        self._watts_at = watts.at
+        self.low_j = self.value_j = self.high_j = 0.0
 
     def read(self) -> float | None:
         """Return joules since the first reading; None where the load can't be read."""
-        found = self._usage.load()
+        found = self._load()
         if found is None:
             return None
         passed_s, load = found
-        watts = self._watts(load)
-        self._energy_j += watts.value * passed_s
-        self.ends_j[0] += watts.low * passed_s
-        self.ends_j[1] += watts.high * passed_s
-        return self._energy_j
+        low_w, value_w, high_w = self._watts_at(load)
+        self.low_j += low_w * passed_s
+        self.high_j += high_w * passed_s
+        self.value_j += value_w * passed_s
+        return self.value_j
+
+
+class _Low:
+    """The low end of a modelled counter, as of the last reading of its value."""
+
+    def __init__(self, about: About, of: _Modelled) -> None:
+        self.about = about
+        self._of = of
+
+    def read(self) -> float | None:
+        """Return joules since the first reading."""
+        return self._of.low_j
+
+
+class _High(_Low):
+    """Its high end."""
+
+    def read(self) -> float | None:
+        """Return joules since the first reading."""
+        return self._of.high_j
 
 
 class Constant:
@@ -87,9 +93,11 @@ class Procfs:
         self.kinds: frozenset[str] = frozenset()
         self._measured = measured
         self._clock = clock
+        self._usage: Usage | None = None
 
     def look(self, asked: Asked) -> Sight:
         """Model what is not measured."""
+        self.close()
         where, measured = place(asked), self._measured()
         blind: list[Blind] = []
         sensors: list[Sensor] = []
@@ -105,32 +113,29 @@ class Procfs:
         return Sight(sensors, blind, where.facts)
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Close the files of the load."""
+        if self._usage is not None:
+            self._usage.close()
 
     def _processors(self, asked: Asked, where: Place, blind: list[Blind]) -> Sequence[Sensor]:
-        usage = Usage(asked, where, self._clock)
+        self._usage = usage = Usage(asked, where, self._clock)
         if usage.run_s() is None:
             why = "neither /proc/stat nor the time of a control group can be read"
             blind.append(Blind("the load of the processors", why, "mount /proc", "UNMEASURED_CPU"))
             return ()
-        name, watts = _watts(asked, where, model())
+        curves = model()
+        name, watts = _watts(asked, where, curves)
         if watts is None:
             what = f'the processor "{name}"' if name else "the processor, which has no name here"
             why = f"no table has its rated power: {where.cpus:g} virtual processors of an unknown model are taken"
             mend = "run on bare metal with RAPL, or declare cpu with its power below hardware: in run.yaml"
             blind.append(Blind(what, why, mend, "UNKNOWN_CPU"))
-            loads = model()
-
-            def watts(load: float) -> Interval:
-                return Interval(*(where.cpus * end for end in loads.virtual_w(load)))
-
+            each = Interval(where.cpus, where.cpus, where.cpus)
+            watts = Curve(((0.0, curves.idle_w), (1.0, curves.full_w)), each)
         extra: dict[str, str | float] = {"low_is": "cpu_low", "high_is": "cpu_high", "cpus": where.cpus}
         value = _Modelled(About("cpu", "cpu", "energy_j", "modelled", name, extra=extra), usage, watts)
-        ends = [
-            _Bound(About(f"cpu_{end}", "cpu", "energy_j", "modelled", name, is_ours=False), value, number)
-            for number, end in enumerate(ENDS)
-        ]
-        return (value, *ends)
+        low, high = (About(f"cpu_{end}", "cpu", "energy_j", "modelled", name, is_ours=False) for end in ENDS)
+        return (value, _Low(low, value), _High(high, value))
 
 
 def _memory(where: Place, w_per_gb: Interval) -> Sensor:
@@ -144,7 +149,7 @@ def _memory(where: Place, w_per_gb: Interval) -> Sensor:
     return Constant(About("dram", "dram", "power_w", "modelled", "memory", extra=extra), size_gb * w_per_gb.value)
 
 
-def _watts(asked: Asked, where: Place, curves: Model) -> tuple[str | None, Callable[[float], Interval] | None]:
+def _watts(asked: Asked, where: Place, curves: Model) -> tuple[str | None, Curve | None]:
     """Return the processor's name, and what the run's part of it draws at a load; None where it is unknown."""
     try:
         with open(f"{asked.proc}/cpuinfo", encoding="utf-8", errors="replace") as stream:  # noqa: PTH123 -- a file of the kernel
@@ -167,5 +172,4 @@ def _watts(asked: Asked, where: Place, curves: Model) -> tuple[str | None, Calla
     else:  # how its virtual processors lie on threads is hidden: two of a core, or one
         threads = [where.cpus / known.cores / each for each in (2, 1)]
         parts = Interval(threads[0], threads[0], threads[1])
-    rated_w = known.rated_w.times(parts)
-    return name, lambda load: rated_w.times(curves.share(load))
+    return name, Curve(curves.loads, known.rated_w.times(parts))

@@ -21,7 +21,6 @@ from green.meters.usage import Usage
 
 if TYPE_CHECKING:
     from green.meters import Asked, Sensor
-    from green.meters.place import Place
 
 _ZONE = re.compile(r"(intel-rapl(?:-\w+)?):(\d+)(?::(\d+))?", re.ASCII)
 _PACKAGE = re.compile(r"package-\d+(?:-die-\d+)?", re.ASCII)
@@ -55,6 +54,7 @@ class Rapl:
     def __init__(self) -> None:
         self.kinds: frozenset[str] = frozenset()
         self._files: list[int] = []
+        self._usages: list[Usage] = []
         self._blind: list[Blind] = []
 
     def look(self, asked: Asked) -> Sight:
@@ -75,7 +75,9 @@ class Rapl:
                 continue
             sensors.append(sensor)
             if zone.name != "psys" and not where.is_whole and where.is_first:
-                sensors.append(_share(sensor, asked, where))
+                usage = Usage(asked, where)
+                self._usages.append(usage)
+                sensors.append(_share(sensor, usage))
         if not where.is_whole and sensors:
             why = f"the run has {where.cpus:g} of {where.online} processors: a part by processor time is modelled"
             self._blind.append(
@@ -88,7 +90,9 @@ class Rapl:
         """Close the files."""
         for file in self._files:
             os.close(file)
-        self._files = []
+        for usage in self._usages:
+            usage.close()
+        self._files, self._usages = [], []
 
     def _counter(self, zone: _Zone, asked: Asked, *, is_ours: bool) -> MicroFile | None:
         """Open a counter; say why where it can't be read."""
@@ -156,13 +160,13 @@ def _nothing(root: str) -> Blind:
     return Blind("CPU and memory counters (RAPL)", why, "on bare metal: sudo modprobe intel_rapl_msr")
 
 
-def _share(whole: Sensor, asked: Asked, where: Place) -> Sensor:
+def _share(whole: Sensor, usage: Usage) -> Sensor:
     """Model the run's part of a counter of the whole machine, by processor time."""
     about = whole.about
     extra: dict[str, str | float] = {"high_is": about.id, "low_ratio": 0.0}
     called = f"{about.id.removesuffix('_j')}_share"
     own = About(called, about.kind, "energy_j", "modelled", about.name, None, extra=extra)
-    return Share(own, whole, Usage(asked, where).share)
+    return Share(own, whole, usage.share)
 
 
 def uuid_of(asked: Asked, called: str) -> str | None:

@@ -114,6 +114,27 @@ def test_instants_that_went_by_are_left_out() -> None:
     assert later < strata.next_s(1000.6) < 1003
 
 
+def test_instants_that_are_made_together_are_those_of_their_strata() -> None:
+    strata = Strata(0.5, 9)
+    found = [strata.next_s(0.0)]
+    found += [strata.next_s(found[-1]) for _ in range(200)]
+    assert found == [Strata(0.5, 9).instant_s(stratum) for stratum in range(1, 202)]
+
+
+def test_a_sensor_that_answers_late_is_no_jump_of_the_clock(tmp_path: Path) -> None:
+    times = Times()
+
+    class Slow(Given):
+        def read(self) -> float | None:
+            times.pass_by(2.0)
+            return super().read()
+
+    loop = loop_of(tmp_path, Slow(1.0, 2.0, 3.0), times=times)
+    for _ in range(3):
+        loop.sample()
+    assert [one["t"] - UTC0 for one in records(loop.log.path)] == [0.0, 2.0, 4.0]  # and no note
+
+
 def test_jump_of_the_wall_clock_is_told_and_moves_no_reading(tmp_path: Path) -> None:
     times = Times()
     loop = loop_of(tmp_path, Given(1.0, 2.0, 3.0, 4.0), times=times)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
 from green.meters import Asked
+from green.meters.held import Held
 from green.meters.place import Place, place
 from green.meters.usage import Usage, busy_s
 from tests.meters.rig.trees import Machine, write
@@ -101,9 +104,49 @@ def test_an_affinity_is_a_limit_and_its_processors_are_counted(machine: Machine)
     assert Usage(asked, where).run_s() == pytest.approx(6.0)
 
 
+def test_a_load_is_read_again_and_again_without_opening_a_file(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine.process(1, groups="0::/docker/0123456789ab")
+    write(machine.sys / "fs/cgroup/cpu.stat", "usage_usec 1000000")
+    asked = Asked(pid=1, proc=str(machine.proc), sys=str(machine.sys))
+    usage = Usage(asked, find(machine))
+    assert usage.run_s() == 1.0
+    monkeypatch.setattr(os, "open", lambda *_: pytest.fail("opened once more"))
+    write(machine.sys / "fs/cgroup/cpu.stat", "usage_usec 2000000\nuser_usec 1")
+    assert usage.run_s() == 2.0
+    usage.close()
+
+
+def test_a_file_that_went_away_says_nothing_and_is_opened_anew_when_it_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write(tmp_path / "cpu.stat", "usage_usec 1")
+    held = Held(str(file), 64)
+    assert held.read() == b"usage_usec 1\n"
+    gone = {held._fd}  # noqa: SLF001 -- the kernel answers so for the file of a control group that was removed
+
+    def pread(fd: int, most: int, at: int) -> bytes:
+        if fd in gone:
+            raise OSError(errno.ENODEV, "No such device")
+        return kernel(fd, most, at)
+
+    kernel = os.pread
+    monkeypatch.setattr(os, "pread", pread)
+    file.unlink()
+    assert [held.read(), held.read()] == [b"", b""]
+    gone.clear()
+    write(file, "usage_usec 2")
+    assert held.read() == b"usage_usec 2\n"
+    held.close()
+    held.close()
+    assert held.read() == b"usage_usec 2\n"
+    held.close()
+
+
 def test_busy_time_leaves_idle_waiting_and_stolen_time_out() -> None:
     #        user nice system idle iowait irq softirq steal guest
-    stat = "cpu  100 200 300 9999 8888 10 20 7777 50 0\ncpu0 100 200 300 9999 8888 10 20 7777 50 0\nintr 1\n"
+    stat = b"cpu  100 200 300 9999 8888 10 20 7777 50 0\ncpu0 100 200 300 9999 8888 10 20 7777 50 0\nintr 1\n"
     assert busy_s(stat) == pytest.approx(6.3)
 
 

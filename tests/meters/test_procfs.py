@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from green.meters import Asked, Sensor, Sight
-from green.meters.coefficients import Interval, model, processor
+from green.meters.coefficients import Curve, Interval, model, processor
 from green.meters.procfs import Procfs
 from tests.meters.rig.trees import Machine, write
 
@@ -150,10 +150,10 @@ def test_a_machine_without_proc_says_what_it_lacks(tmp_path: Path, clock: Clock)
 
 
 def test_the_curve_lies_between_its_models_and_grows_with_the_load() -> None:
-    curves = model()
-    shares = [curves.share(percent / 100) for percent in range(101)]
-    assert all(share.low <= share.value <= share.high for share in shares)
-    assert all(before.value < after.value for before, after in pairwise(shares))
+    curve = Curve(model().loads, Interval(1.0, 1.0, 1.0))
+    shares = [curve.at(percent / 100) for percent in range(101)]
+    assert all(low <= value <= high for low, value, high in shares)
+    assert all(before[1] < after[1] for before, after in pairwise(shares))
     assert shares[0] == (0.0, 0.1, 0.12)
     assert shares[100] == (1.0, 1.0, 1.02)
 
