@@ -50,6 +50,13 @@ class Blind:
     code: str = ""  # a flag for the header where numbers suffer from it, such as UNKNOWN_CPU
 
 
+class Note(Protocol):
+    """What is counted beside the sensors and is no energy."""
+
+    def __call__(self) -> Mapping[str, object] | None:
+        """Return it, `note` naming what it is about; None where it can't be told now. Never raises."""
+
+
 @dataclass(slots=True)
 class Sight:
     """What a family sees here."""
@@ -57,6 +64,7 @@ class Sight:
     sensors: Sequence[Sensor] = ()
     blind: Sequence[Blind] = ()
     facts: Mapping[str, str | float | None] = field(default_factory=dict)  # for the header: container, slurm_job_id
+    notes: Sequence[Note] = ()  # for the log, with each of its syncs and at its end
 
 
 @dataclass(frozen=True, slots=True)

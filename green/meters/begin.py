@@ -19,7 +19,7 @@ from green.meters.pipe import RESERVED
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from green.meters import About, Asked, Family, Sensor
+    from green.meters import About, Asked, Family, Note, Sensor
     from green.meters.clock import Clock, Strata
     from green.meters.options import Options
 
@@ -35,6 +35,7 @@ class Found:
     sensors: list[Sensor] = field(default_factory=list)
     blind: list[Blind] = field(default_factory=list)
     facts: dict[str, str | float | None] = field(default_factory=dict)
+    notes: list[Note] = field(default_factory=list)
 
     def close(self) -> None:
         """Give the drivers back."""
@@ -77,6 +78,7 @@ def look(families: Sequence[Family], asked: Asked) -> Found:
             found.sensors.append(sensor)
         found.blind += sight.blind
         found.facts.update(sight.facts)
+        found.notes += sight.notes
     return found
 
 

@@ -131,6 +131,7 @@ class Metering:
             raise
         self.lines = pipe.Lines(self.pipe.fd)
         self.loop = Loop(self.found.sensors, log, self.clock, self.strata, lines=self.lines, fsync_s=options.fsync)
+        self.loop.notes = self.found.notes
         self.loop.is_tallied = bool(guards) or self._is_watched()
         if guards:
             self.watch = Watch(guards, options.warn_at)

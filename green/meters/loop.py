@@ -13,7 +13,7 @@ from green.meters.tally import Tally
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from green.meters import Sensor
+    from green.meters import Note, Sensor
     from green.meters.clock import Clock, Strata
     from green.meters.log import Log
     from green.meters.pipe import Lines
@@ -41,12 +41,13 @@ class Loop:
         self.tally = Tally([sensor.about for sensor in sensors], longest_gap_s=10 * strata.every_s)
         self.is_tallied = False  # who watches needs the energy so far; nobody else pays for it
         self.on_energy: Callable[[float], None] | None = None  # is told that energy, in kWh, after each reading
+        self.notes: Sequence[Note] = ()  # what families count beside their sensors: with each sync, and at the end
         self._asked: list[tuple[str, Callable[[], float | None]]] = [
             (f', "{sensor.about.id}": ', sensor.read) for sensor in sensors
         ]
         self._ids = [sensor.about.id for sensor in sensors]
         self._lost: set[int] = set()
-        self._notes = [0] * len(sensors)
+        self._told = [0] * len(sensors)
         self._fsync_s = fsync_s
         self._sync_t = clock.started_at + fsync_s if fsync_s else math.inf
         self._due_s = 0.0
@@ -120,7 +121,12 @@ class Loop:
 
     def _sync(self, t: float) -> None:
         self._sync_t = t + self._fsync_s
+        self._note_all()
         self.log.sync()
+
+    def _note_all(self) -> None:
+        for said in filter(None, (note() for note in self.notes)):
+            self.note({"event": "note", **said})
 
     def _gone(self, number: int, why: str = "") -> None:
         if number not in self._lost:
@@ -128,8 +134,8 @@ class Loop:
             self._tell(number, {"is": "lost", **({"why": why} if why else {})})
 
     def _tell(self, number: int, said: dict[str, str]) -> None:
-        self._notes[number] += 1
-        if self._notes[number] <= MOST_NOTES:
+        self._told[number] += 1
+        if self._told[number] <= MOST_NOTES:
             self.note({"event": "note", "note": "sensor", "id": self._ids[number], **said})
 
     def start(self) -> None:
@@ -153,7 +159,9 @@ class Loop:
     def end(self, footer: dict[str, Any]) -> bool:
         """Take the last reading, write the footer, close the log; tell whether every line is in it."""
         self._events()
+        self._sync_t = math.inf
         self.sample()
+        self._note_all()
         if self.log.lost:
             self.note({"event": "note", "note": "lost", "lines": self.log.lost})
         said = {**footer, "readings": self.readings, "drift_s": round(self.clock.drift_s(), 3)}

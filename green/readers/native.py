@@ -23,6 +23,7 @@ RESERVED = frozenset({"t", "event", "format", "ended_at", "status", "exit_code"}
 MEASURED = frozenset({"counter", "sampled"})
 REASONS = {"budget": "STOPPED_BY_BUDGET", "meter_stopped": "METER_STOPPED"}  # of the footer, and their flags
 PLACE = ("container", "slurm_job_id", "cpus", "cpu_share", "gpus", "gpus_not_ours")  # facts of the header
+TRAFFIC = ("read_b", "written_b")  # of a note about the disks
 MOST_FLAGS = 20
 OWN_US = 100_000  # the meter's own time between its header and its first reading, or its last reading and its footer
 
@@ -61,6 +62,7 @@ class _Session:
     units: dict[str, float] = field(default_factory=dict)
     phases: Phases = field(default_factory=Phases)
     epochs: float | None = None
+    storage: dict[str, float | None] = field(default_factory=dict)  # bytes, as last noted
     first_us: int | None = None  # of the readings
     last_us: int | None = None
 
@@ -90,6 +92,8 @@ def _session(log: Log) -> _Session:
             session.phases.see(found)
         elif found.get("event") == "epoch" and (number := json_number(found.get("number"))) is not None:
             session.epochs = max(number, session.epochs or 0.0)
+        elif found.get("note") == "storage":
+            session.storage = {f"storage_{key}": json_number(found.get(key)) for key in TRAFFIC}
         elif "ended_at" in found:
             session.footer = found
     session.last_us = unix_us((_object(last) or {}).get("t"))
@@ -122,7 +126,7 @@ def _found(session: _Session, clock: Clock) -> Found:
     flags = _flags(header) if footer else [*_flags(header), "NO_FOOTER"]
     flags += [flag for reason, flag in REASONS.items() if footer.get("reason") == reason]
     ended_at_us = _near(_moment_us(footer.get("ended_at"), clock), session.last_us)
-    facts: dict[str, str | float | None] = {"host": host, "epochs": session.epochs, **_place(header)}
+    facts: dict[str, str | float | None] = {"host": host, "epochs": session.epochs, **session.storage, **_place(header)}
     facts.update({f"phase_s.{name}": took_s for name, took_s in session.phases.end(ended_at_us).items()})
     return Found(
         own_id=_text(header.get("run_id")),

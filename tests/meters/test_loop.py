@@ -265,6 +265,20 @@ def test_a_flood_of_nonsense_is_bounded(tmp_path: Path) -> None:
     os.close(fd)
 
 
+def test_what_a_family_notes_stands_in_the_log_with_each_sync_and_at_the_end(tmp_path: Path) -> None:
+    times, said = Times(), [{"note": "storage", "read_b": 1}, None, {"note": "storage", "read_b": 3}]
+    loop = loop_of(tmp_path, Given(*[1.0] * 4), times=times, fsync_s=2.0)
+    loop.notes = [lambda: said.pop(0)]
+    for _ in range(3):
+        loop.sample()
+        times.pass_by(2.0)
+    loop.end({})
+    assert [one for one in records(loop.log.path) if "event" in one] == [
+        {"t": UTC0 + 2.0, "event": "note", "note": "storage", "read_b": 1},
+        {"t": UTC0 + 6.0, "event": "note", "note": "storage", "read_b": 3},
+    ]
+
+
 def test_full_disk_keeps_what_fits_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
     """RLIMIT_FSIZE makes the file full in the middle of a line, and is lifted later."""
     told: list[str] = []

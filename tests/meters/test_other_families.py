@@ -64,6 +64,32 @@ def test_disks_of_a_shared_node_and_under_a_meter_of_the_whole_are_not_counted(m
     assert not sensor.about.is_ours
 
 
+def diskstats(machine: Machine, **sectors: tuple[int, int, int]) -> None:
+    """Write /proc/diskstats: sectors read, sectors written and milliseconds busy of each disk."""
+    line = "   8       0 {} 10 0 {} 5 20 0 {} 7 0 {} 12 0 0 0 0 0 0"
+    write(machine.proc / "diskstats", "\n".join(line.format(name, *each) for name, each in sectors.items()))
+
+
+def test_bytes_of_the_disks_are_noted_since_the_meter_looked(machine: Machine) -> None:
+    disk(machine, "sda", 1000, turns=True)
+    disk(machine, "nvme0n1", 1000, turns=False)
+    disk(machine, "dm-0", 1000, turns=False)
+    diskstats(machine, sda=(1000, 2000, 500), sda1=(1000, 2000, 500), nvme0n1=(0, 8, 0))
+    (note,) = Storage().look(asked(machine)).notes
+    diskstats(machine, sda=(1003, 2010, 1500), sda1=(1003, 2010, 1500), nvme0n1=(4, 8, 250), **{"dm-0": (9, 9, 9)})
+    counted = {"note": "storage", "devices": 2, "read_b": 7 * 512, "written_b": 10 * 512, "busy_s": 1.25}
+    assert note() == counted
+    diskstats(machine, sda=(1003, 2010, 1500))  # a disk that was taken out read what it read
+    assert note() == counted
+    (machine.proc / "diskstats").unlink()
+    assert note() is None
+
+
+def test_a_machine_that_counts_no_bytes_has_nothing_to_note(machine: Machine) -> None:
+    disk(machine, "sda", 1000, turns=True)
+    assert list(Storage().look(asked(machine)).notes) == []
+
+
 # ---------------------------------------------------------------------------------------------------------- hwmon
 @pytest.fixture
 def hwmon() -> Iterator[Hwmon]:

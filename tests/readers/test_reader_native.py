@@ -240,3 +240,13 @@ def test_reason_of_the_footer_is_a_flag_that_is_explained(tmp_path: Path, reason
     found = read(tmp_path, text_of(head(), {**FOOTER, "status": "killed", "reason": reason})).runs[0]
     assert (found.status, found.flags) == ("killed", [flag])
     assert known_reason(flag).mend
+
+
+def test_bytes_of_the_disks_are_facts_as_they_were_noted_last(tmp_path: Path) -> None:
+    notes = [
+        {"t": T0, "event": "note", "note": "storage", "read_b": n, "written_b": 2 * n, "busy_s": 1.5} for n in (1, 3)
+    ]
+    facts = read(tmp_path, text_of(head(), *notes, FOOTER)).runs[0].facts
+    assert (facts["storage_read_b"], facts["storage_written_b"]) == (3, 6)
+    odd = {"t": T0, "event": "note", "note": "storage", "read_b": "much", "written_b": None}
+    assert not {"storage_read_b", "storage_written_b"} & set(read(tmp_path, text_of(head(), odd)).runs[0].facts)
