@@ -10,11 +10,10 @@ from __future__ import annotations
 import filecmp
 import json
 import os
-import re
 import stat
 from collections import Counter
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +23,8 @@ from green.errors import InputError, Where
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
 
+    from green.readers.layout import Layouts
+
 RECORDS = ("run.yaml", "run.json")
 NATIVE = ".green.jsonl"
 OPENED = frozenset(
@@ -32,15 +33,6 @@ OPENED = frozenset(
 PACKED = (".gz", ".zst")
 NOT_A_FILE = "not a file"  # in the place of a fingerprint: a pipe, a socket, a device
 OURS = frozenset({"results", "audit", ".snakemake"})
-
-# Folders that a tool keeps for one run: MLflow's file store, W&B's local runs.
-KEPT_BY_TOOL = re.compile(
-    r"(?:.*/)?(?:mlruns/[^/]+/[0-9a-f]{32}|wandb/(?:latest-run|(?:offline-)?run-\d{8}_\d{6}-[^/]+))(?=/)", re.ASCII
-)
-# Files that a tool writes beside each other for one run: carbontracker's standard, output and error log.
-BESIDE = re.compile(r"(.*_carbontracker)(?:_output|_err)\.log")
-# CodeCarbon's tasks of one run, beside the table that holds the run.
-TASKS = re.compile(r"emissions_.+_[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(\.csv(?:\.gz|\.zst)?)", re.ASCII)
 
 File = tuple[str, int, int | str]  # path below logs, bytes, mtime in ns or sha256 of the content
 
@@ -53,10 +45,19 @@ class Scan:
     skipped: Counter[str] = field(default_factory=Counter)
 
 
+@cache
+def laid_out() -> Layouts:
+    """Return how the tools that are read lay out their files, as each reader says."""
+    from green.readers import readers  # noqa: PLC0415 -- who scans loads them, and not each stage that writes a file
+    from green.readers.layout import Layouts  # noqa: PLC0415 -- likewise
+
+    return Layouts([one for reader in readers() if (one := getattr(reader, "layout", None)) is not None])
+
+
 def opened(name: str, folder: str) -> bool:
     """Tell whether a file is opened at all, by its ending; recognition is by content, later."""
     ending = _ending(name)
-    return ending in OPENED or (not ending and "mlruns" in folder.split("/"))
+    return ending in OPENED or (not ending and laid_out().are_values(folder))
 
 
 @lru_cache(maxsize=4096)  # ten thousand folders hold a few names, again and again
@@ -126,14 +127,7 @@ def source_of(path: str) -> str:
     folder, _, name = path.rpartition("/")
     if any(name.endswith(NATIVE + packed) for packed in ("", *PACKED)):
         return folder or "."
-    kept = KEPT_BY_TOOL.match(path)
-    if kept is not None:
-        return kept[0]
-    beside = BESIDE.fullmatch(path)
-    if beside is not None:
-        return f"{beside[1]}.log"
-    tasks = TASKS.fullmatch(name) if name.startswith("emissions_") else None
-    return f"{folder}/emissions{tasks[1]}".lstrip("/") if tasks else path
+    return laid_out().source_of(path)
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:

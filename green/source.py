@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from green import record as records
 from green.assemble import assemble, site_of, zone
 from green.draft import LogRead, Rows, drafts
-from green.index import RECORDS, digest_of, printable
+from green.index import RECORDS, digest_of, laid_out, printable
 from green.readers import HEAD_BYTES, Log, Unreadable, lookalikes, recognise
 from green.sink import FileSink, SampleFile
 from green.unpack import Packed, kind_of, unpack
@@ -209,9 +209,8 @@ def _plain(  # noqa: PLR0913, PLR0917 -- what is known of one log
 def _is_copy(shard: Shard, source: str, name: str, known: tuple[str, int], digest: str, seen: dict[str, str]) -> bool:
     """Refuse a log whose bytes a log of the same source had before."""
     shown = printable(name)
-    # In MLflow's store a file is a metric: two GPUs that read the same are two, whatever their bytes.
-    is_copy = (first := seen.setdefault(digest, shown)) != shown and "mlruns" not in name.split("/")
-    if not is_copy or not digest:
+    is_copy = (first := seen.setdefault(digest, shown)) != shown and bool(digest)
+    if not is_copy or laid_out().are_values(os.path.dirname(name)):  # noqa: PTH120 -- a text
         return False
     _input(shard, source, name, None, known=known)
     _reject(shard, source, shown, None, "DUPLICATE_INPUT", f"the same bytes as {first}, which counts")

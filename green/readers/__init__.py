@@ -156,7 +156,7 @@ class Sink(Protocol):
 
 
 class Reader(Protocol):
-    """One format of log."""
+    """One format of log; `is_general` (below) and `layout` (green/readers/layout.py) may be said, too."""
 
     name: str  # as in `green readers` and the entry point
     title: str  # one line for people

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from green.readers import Found
 from green.readers.defects import defect, version_of
+from green.readers.layout import Layout
 from green.readers.measure import kwh
 from green.readers.parse import Clock, decimal
 
@@ -24,6 +25,7 @@ MOST_WRAPPED = 40  # lines of one printed list of powers: 300 devices
 DIVIDED = "DIVIDED_BY_DEVICES"
 UNMEASURED = "EPOCHS_UNMEASURED"
 
+_PARTS = re.compile(r"(.*_carbontracker)(?:_output|_err)\.log")  # beside the standard log
 _STAMP = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) - ?(.*)", re.ASCII)
 _OWN = re.compile(
     r"(?:\d{4}-\d\d-\d\d \d\d:\d\d:\d\d - )?(?:carbontracker version \S+|Only predicted and actual consumptions are"
@@ -240,6 +242,7 @@ class Carbontracker:
     title = "carbontracker standard and output log"
     holds_many = False
     by_words = True
+    layout = Layout(beside=(_PARTS, r"\1.log"))
 
     def recognises(self, log: Log) -> bool:
         """Tell by the lines that every version begins with."""

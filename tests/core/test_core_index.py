@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from green import index
 from green.errors import InputError
+from green.readers.layout import Layout
 
 
 def touch(root: Path, *names: str | bytes) -> None:
@@ -195,3 +197,27 @@ def test_files_that_a_tool_keeps_for_one_run_are_one_source(tmp_path: Path) -> N
         ],
         "deep/wandb/debug.log": ["deep/wandb/debug.log"],
     }
+
+
+def test_a_reader_says_how_its_tool_lays_out_the_files_of_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Plug:
+        layout = Layout(
+            folder=re.compile(r"(?:.*/)?plugs/\d{4}"),
+            beside=(re.compile(r"(.*)\.part\d+\.csv"), r"\1.csv"),
+            values="plugs",
+        )
+
+    touch(tmp_path, "plugs/2026/a", "plugs/2026/b/c.csv", "plugs/20261/d.csv", "x.csv", "x.part1.csv", "other/a")
+    assert "plugs/2026/b/c.csv" in sources(tmp_path)
+    monkeypatch.setattr("green.readers.readers", lambda: [Plug(), object()])
+    index.laid_out.cache_clear()
+    try:
+        assert sources(tmp_path) == {
+            "plugs/2026": ["plugs/2026/a", "plugs/2026/b/c.csv"],
+            "plugs/20261/d.csv": ["plugs/20261/d.csv"],
+            "x.csv": ["x.csv", "x.part1.csv"],
+        }
+    finally:
+        index.laid_out.cache_clear()
