@@ -137,18 +137,19 @@ def _dated(
     draft: Draft, start: int | None, end: int | None, duration: float | None, flags: list[str]
 ) -> tuple[int | None, int | None, float | None]:
     """Move readings without a date to the run's start; where nobody says when it began their length is known alone."""
-    undated = [s for s in _series(draft) if s.is_undated and s.first_us is not None and s.last_us is not None]
-    if not undated:
+    if not any(found.is_undated for found in draft.founds):
         return start, end, duration
-    span_us = max(s.last_us or 0 for s in undated) - UNDATED_US
+    undated = [s for s in _series(draft) if s.is_undated and s.first_us is not None and s.last_us is not None]
+    spans_us = [s.last_us - UNDATED_US for s in undated if s.last_us is not None]
+    span_us = max(spans_us) if spans_us else None if duration is None else round(duration * 1e6)
     if start is None:
         flags.append("UNDATED")
-        return None, None, duration if duration is not None else span_us / 1e6
+        return None, None, duration if duration is not None or span_us is None else span_us / 1e6
     for series in undated:
         series.shift_us = start - UNDATED_US
         series.first_us, series.last_us = (series.shift_us + (t or 0) for t in (series.first_us, series.last_us))
-    end = start + span_us if end is None else end
-    return start, end, (end - start) / 1e6
+    end = start + span_us if end is None and span_us is not None else end
+    return start, end, duration if end is None else (end - start) / 1e6
 
 
 def assemble(draft: Draft, source: str, config: Config, rows: Rows) -> list[tuple[int, str, str, int | None]]:

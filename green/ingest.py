@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from green.readers import Reader
     from green.source import Opened
 
-VERSION = "3"  # bump when the same log would give other rows; the cache and every shard follow
+VERSION = "4"  # bump when the same log would give other rows; the cache and every shard follow
 ORDER = {
     "run": "run_id, source",
     "device": "run_id, device_id, file",

@@ -142,8 +142,6 @@ EPOCHS_UNMEASURED: the tool could not measure some epochs, so that the energy is
 > see which in results/rejects.parquet; longer epochs, or access to the sensors
 MONOTONIC_CLOCK: the tool's times count from an unknown moment, so that the run's start and end are unknown
 > write started_at: into the run's run.yaml
-RELATIVE_TIME: the log's times count from its own start; its energy is integrated, and nobody knows of which day it is
-> write started_at: into the run's run.yaml
 NESTED_WINDOWS: measurement windows lie within others; only the outer ones count, for they hold the inner ones
 > nothing
 OVERLAPPING_WINDOWS: a window overlaps another without lying in it; it does not count, so that energy is too low

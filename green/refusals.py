@@ -63,8 +63,6 @@ BAD_DURATION: the duration of the row is no number
 > mend the row
 OVERLAPPING_WINDOW: the window overlaps another without lying in it; their common time would count twice
 > begin a window after the one before has ended, or within it
-TOO_FEW_READINGS: no two readings of the device span a time
-> record for longer
 PART_OF_TOTAL: the column stands beside one that holds it, or beside its own parts
 > nothing: it is not counted twice
 CELL_COUNT: the line has not as many cells as the header has columns

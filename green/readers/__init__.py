@@ -97,7 +97,7 @@ class Found:
     region: str | None = None
     pue: float | None = None
     reported_kgco2e: float | None = None
-    is_undated: bool = False  # times of the readings count from UNDATED_US: from the run's start, whenever it was
+    is_undated: bool = False  # times of readings, if any, count from UNDATED_US: from the run's start, whenever it was
     busy_core_h: float | None = None  # core-hours that were computed in, where a tool counts them and no energy
     memory_gb_h: float | None = None  # memory that was held, times hours, likewise
     flags: list[str] = field(default_factory=list)

@@ -1,33 +1,25 @@
-"""What the readers of power meters share: JSON in bounded memory, and energy where a log has no dates.
-
-Readings whose times count from an unknown moment can be integrated, but no stage can place them in a
-year: their energy becomes a statement of the log, by the same trapezoid rule as that of energy.sql.
-"""
+"""What the readers of power meters share: JSON in bounded memory, energies as text, and times that have no date."""
 
 from __future__ import annotations
 
 import json
-import math
 import os
-from dataclasses import dataclass, field
 from decimal import Decimal, localcontext
 from typing import TYPE_CHECKING, Any
 
-from green.readers import Unreadable
-from green.readers.intervals import Intervals
+from green.readers import UNDATED_US, Unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator
 
-    from green.readers import Log, Sink
+    from green.readers import Log
 
 MOST_BYTES = 64 * 1024 * 1024  # of a document that must be read as one
 MOST_W = 1_000_000.0
 J_PER_KWH = 3_600_000
-RELATIVE = "RELATIVE_TIME"
-SMALL_JOULES = Decimal("1e-6")
+YEAR_US = 365 * 86_400_000_000
 
-Reading = tuple[str, int, float | None, int]  # device, µs from the log's own zero, W, line
+Reading = tuple[str, int, float | None, int]  # device, µs, W, line
 
 
 def json_object(text: str) -> dict[str, Any] | None:
@@ -93,81 +85,24 @@ def kwh(joules: Decimal) -> str:
         return f"{joules / J_PER_KWH:.24f}"
 
 
-def small(power_w: float | None) -> float | None:
-    """Return a power that a sink would take; None where it is none, not finite, negative or above 1 MW."""
-    return power_w if power_w is not None and math.isfinite(power_w) and 0.0 <= power_w <= MOST_W else None
+class Stopwatch:
+    """Places readings whose times count from an unknown moment: the first of the log stands at the run's start.
 
-
-@dataclass(slots=True)
-class Integral:
-    """The energy of one device, and the time that it is known of; whole µs and µW, so that no bit depends on order."""
-
-    intervals: Intervals = field(default_factory=Intervals)
-    first_us: int | None = None
-    last_us: int | None = None
-    line: int = 0
-    twice: int = 0  # 2 × µW × µs
-    covered_us: int = 0
-
-    @property
-    def joules(self) -> Decimal:
-        """The energy."""
-        with localcontext() as context:
-            context.prec = 60
-            return Decimal(self.twice) / 2_000_000_000_000
-
-    @property
-    def uncovered_us(self) -> int:
-        """Time between the first and the last reading that no interval covers."""
-        return 0 if self.first_us is None or self.last_us is None else self.last_us - self.first_us - self.covered_us
-
-
-def integrate(readings: Callable[[], Iterable[Reading]]) -> dict[str, Integral]:
-    """Integrate relative readings by the trapezoid rule; two passes, for the longest interval comes of the median.
-
-    A reading without power ends an interval. Time that runs back begins a new one: the log was joined of two.
+    Time that runs back by more than half of its way begins a second log, which was joined to the first: it follows at
+    once, device by device, for nobody knows of the pause between. Less than that is a line out of order.
     """
-    found: dict[str, Integral] = {}
-    for own, t_us, last_us, _, _ in _intervals(readings, found):
-        if t_us > last_us:
-            own.intervals.add(t_us - last_us)
-    gaps = {id(own): own.intervals.max_gap_us() for own in found.values()}
-    for own, t_us, last_us, power, before in _intervals(readings, found):
-        gap = gaps[id(own)]
-        if gap is not None and 0 < t_us - last_us <= gap:
-            own.twice += (power + before) * (t_us - last_us)
-            own.covered_us += t_us - last_us
-    return found
 
+    def __init__(self) -> None:
+        """Wait for the first reading."""
+        self._start_us: int | None = None
+        self._at: dict[str, tuple[int, int, int]] = {}  # device → first and latest time of its log, and what is added
 
-def _intervals(
-    readings: Callable[[], Iterable[Reading]], found: dict[str, Integral]
-) -> Iterator[tuple[Integral, int, int, int, int]]:
-    """Yield device, end, start and both powers (µW) of each interval between readings of a power."""
-    before: dict[str, tuple[int, int]] = {}
-    for device, t_us, power_w, line in readings():
-        own = found.setdefault(device, Integral(line=line))
-        own.first_us = t_us if own.first_us is None else min(own.first_us, t_us)
-        own.last_us = t_us if own.last_us is None else max(own.last_us, t_us)
-        if small(power_w) is None or power_w is None:
-            continue
-        power = round(power_w * 1_000_000)
-        if device in before:
-            yield own, t_us, before[device][0], power, before[device][1]
-        before[device] = (t_us, power)
-
-
-def state(sink: Sink, run: int, covers: Mapping[str, Sequence[str]], found: dict[str, Integral]) -> list[str]:
-    """State the energy of relative readings; return the flags of the run.
-
-    A device of which no two readings span time has no energy.
-    """
-    flags = {RELATIVE}
-    for device, own in found.items():
-        if own.covered_us > 0:
-            sink.statement(run, covers[device], kwh(own.joules), line=max(own.line, 1))
-        else:
-            sink.reject(max(own.line, 1), "TOO_FEW_READINGS", device[:80], run=run)
-        if own.uncovered_us > 0:
-            flags.add("GAPS")
-    return sorted(flags)
+    def t_us(self, device: str, t_us: int) -> int:
+        """Return the time of a reading, for a run that is undated."""
+        start_us = self._start_us = t_us if self._start_us is None else self._start_us
+        first, latest, more = self._at.get(device, (t_us, t_us, -start_us))
+        if 2 * (latest - t_us) > latest - first:
+            first, latest, more = t_us, t_us, latest + more + 1 - t_us
+        if abs(t_us + more) < YEAR_US:  # the sink refuses what is later, and it must move nothing that follows
+            self._at[device] = first, max(latest, t_us), more
+        return UNDATED_US + t_us + more

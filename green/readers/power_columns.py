@@ -15,13 +15,7 @@ if TYPE_CHECKING:
 
     from green.readers import Log
 
-COVERS = {
-    "gpu": ["gpu"],
-    "cpu": ["cpu"],
-    "memory": ["memory"],
-    "rest": ["rest"],
-    "host": ["gpu", "cpu", "memory", "rest"],
-}
+COMPONENTS = ("gpu", "cpu", "memory", "rest", "host")
 HEAD_LINES = 8
 MOST_CHARS = 120  # of a column's name
 
@@ -133,7 +127,7 @@ def chosen(powers: tuple[Column, ...]) -> tuple[list[Column], list[Column]]:
     """
     kept: list[Column] = []
     left: list[Column] = []
-    for component in COVERS:
+    for component in COMPONENTS:
         groups: dict[str, list[Column]] = {}
         for column in powers:
             if column.component == component:

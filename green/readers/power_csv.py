@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from green.readers import Found, Unreadable
 from green.readers.devices import Steps
-from green.readers.measure import integrate, state, uncut
+from green.readers.measure import Stopwatch, uncut
 from green.readers.nvidia_smi import READER as NVIDIA_SMI
 from green.readers.parse import Clock, decimal, has_zone
-from green.readers.power_columns import COVERS, TOTAL, Devices, cells_of, layout_of
+from green.readers.power_columns import TOTAL, Devices, cells_of, layout_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,41 +106,29 @@ class _Reading:
                 yield column.name, t_us, power_w, line
 
     def read(self) -> None:
-        """Read the log; where its times are not dated, its energy is integrated here."""
+        """Read the log; times that are not dated count from its first one."""
         scale, is_dated = self.scale()
         if not is_dated:
-            self.integrate(scale)
-            return
-        if not scale and self.log.zone_assumed and not has_zone(self.first()):
+            self.check(scale)
+            self.about.is_undated = True
+        elif not scale and self.log.zone_assumed and not has_zone(self.first()):
             self.about.flags.append("ASSUMED_UTC")
+        stopwatch = Stopwatch()
         series: dict[str, int] = {}
         for name, t_us, power_w, line in self.readings(scale):
             if name not in series:
                 series[name] = self.sink.series(self.run, name[:80], self.components[name])
-            self.sink.sample(series[name], t_us, power_w, None, line)
+            self.sink.sample(series[name], t_us if is_dated else stopwatch.t_us(name, t_us), power_w, None, line)
 
-    def integrate(self, scale: Decimal) -> None:
-        """State the energy of readings whose times count from an unknown moment."""
+    def check(self, scale: Decimal) -> None:
+        """Refuse a table whose times are no course of time; nothing else is told yet."""
         steps = Steps()
-
-        def passes() -> Iterator[Reading]:
-            for reading in self.readings(scale):
-                if not self.is_told:
-                    steps.add(*reading[:2])
-                yield reading
-            self.is_told = True
-
-        found = integrate(passes)
-        if steps.are_mostly_none:
-            self.is_told = False
-            raise Unreadable(f"times run back in {steps.back} of {steps.taken} lines: no log of one run")
-        covers = {name: COVERS[kind] for name, kind in self.components.items()}
-        self.about.flags += state(self.sink, self.run, covers, found)
+        self.is_told = True
+        for name, t_us, _, _ in self.readings(scale):
+            steps.add(name, t_us)
         self.is_told = False
-        spans = [(own.first_us, own.last_us) for own in found.values()]
-        if spans:
-            first_us = min(first for first, _ in spans if first is not None)
-            self.about.duration_s = (max(last for _, last in spans if last is not None) - first_us) / 1e6
+        if steps.are_mostly_none:
+            raise Unreadable(f"times run back in {steps.back} of {steps.taken} lines: no log of one run")
 
 
 class PowerCsv:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from green.readers import Found
-from green.readers.measure import RELATIVE, kwh
+from green.readers.measure import kwh
 from green.readers.parse import decimal, split_cells
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class _Reading:
 
     def __init__(self, sink: Sink) -> None:
         self.sink = sink
-        self.about = Found(line=1, flags=[RELATIVE])
+        self.about = Found(line=1, is_undated=True)
         self.run = sink.run(self.about)
         self.columns: list[str] = []
         self.energies: dict[str, tuple[int, Decimal]] = {}  # column → line and joules, the latest

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from green.readers import Found, Unreadable
 from green.readers.layout import Layout
-from green.readers.measure import integrate, json_document, json_object, part, state, uncut
+from green.readers.measure import Stopwatch, json_document, json_object, part, uncut
 from green.readers.parse import Clock, csv_rows, decimal, json_number, seconds_us, split_cells, unix_us
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from green.readers.measure import Reading
 
 HEAD_LINES = 20
-HOST = ("gpu", "cpu", "memory", "rest")
-COVERS = {"gpu": ("gpu",), "cpu": ("cpu",), "rest": ("rest",), "host": HOST}
 CLOCKS = ("_timestamp", "_runtime", "Relative Time (Process)", "Relative Time (Wall)")  # the first that is there
 
 # `gpu.process.0.powerWatts` is the same reading again, of the GPUs that the run itself uses; `/l:` names a node.
@@ -76,12 +74,9 @@ class _Reading:
         self.run = sink.run(self.about)
         self.columns = _columns(log)
         self.series: dict[str, int] = {}
-        self.covers: dict[str, tuple[str, ...]] = {}
-        self.is_told = False  # the second pass says nothing again
 
     def reject(self, line: int | None, reason: str, detail: str) -> None:
-        if not self.is_told:
-            self.sink.reject(line, reason, detail, run=self.run)
+        self.sink.reject(line, reason, detail, run=self.run)
 
     def cut(self, line: int, detail: str) -> None:
         """Take the last line, where it is cut."""
@@ -117,7 +112,8 @@ class _Reading:
                 power_w = self.number(value)
                 if power_w is None:
                     self.reject(line, "UNREADABLE_POWER", f"{device}: {str(value)[:40]}")
-                self.covers[device] = COVERS[component]
+                if device not in self.series:
+                    self.series[device] = self.sink.series(self.run, device, component)
                 yield device, t_us, power_w, line
 
     def number(self, value: object) -> float | None:
@@ -147,31 +143,14 @@ class _Reading:
         clock = self.clock()
         if self.columns is not None and len(self.columns) != len(set(self.columns)):
             raise Unreadable("power of several runs in one file: export each run")
-        if clock != "_timestamp":
-            self.relative(clock)
-        else:
-            for device, t_us, power_w, line in self.readings(clock):
-                if device not in self.series:
-                    component = next(name for name, covers in COVERS.items() if covers == self.covers[device])
-                    self.series[device] = self.sink.series(self.run, device, component)
-                self.sink.sample(self.series[device], t_us, power_w, None, line)
-        if not self.covers:
+        is_dated = clock == "_timestamp"
+        self.about.is_undated = not is_dated
+        stopwatch = Stopwatch()
+        for device, t_us, power_w, line in self.readings(clock):
+            at_us = t_us if is_dated else stopwatch.t_us(device, t_us)
+            self.sink.sample(self.series[device], at_us, power_w, None, line)
+        if not self.series:
             self.reject(None, "NO_POWER_COLUMN", "no power in it: the system events hold it, where the GPU tells it")
-
-    def relative(self, clock: str) -> None:
-        """Integrate readings that are not dated."""
-
-        def passes() -> Iterator[Reading]:
-            yield from self.readings(clock)
-            self.is_told = True
-
-        found = integrate(passes)
-        self.is_told = False
-        self.about.flags += state(self.sink, self.run, self.covers, found)
-        ends = [own.last_us for own in found.values() if own.last_us is not None]
-        starts = [own.first_us for own in found.values() if own.first_us is not None]
-        if ends:
-            self.about.duration_s = (max(ends) - min(starts)) / 1e6
 
 
 class Wandb:
