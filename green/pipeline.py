@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from green import __version__, index
 from green.errors import UsageError, Where
 from green.handover import CHECKED, IDENTITY, INDEX, LEFT, NEEDS, RECEIPTS, Needs
+from green.layout import Layout, Layouts
 from green.settled import Settled, key_of, recalled
 from green.tables import INGEST
 
@@ -70,6 +71,8 @@ def settled(config: Config, value: dict[str, Any]) -> Settled:
 
     `value` is the plain value that the configuration was made of.
     """
+    from green.readers import layouts, readers  # noqa: PLC0415 -- loads every reader, where the configuration changed
+
     texts = {str(INDEX / f"{name}.settings"): text for name, text in settings(config).items()}
     texts[str(LEFT)] = json.dumps(value, sort_keys=True, indent=1) + "\n"
     texts[str(NEEDS)] = json.dumps(asdict(_needs(config)), sort_keys=True, indent=1) + "\n"
@@ -83,6 +86,7 @@ def settled(config: Config, value: dict[str, Any]) -> Settled:
         factors=list(config.factors),
         series=list(config.emissions.series),
         as_of=config.check.as_of,
+        layouts=[list(one) for one in layouts(readers())],
         texts=texts,
     )
 
@@ -107,7 +111,8 @@ def plan(known: Settled, *, main: bool) -> Plan:
     """Write the index (in the main process) or read what was written; the DAG depends on nothing else."""
     shards_file = INDEX / "shards.txt"
     if main:
-        found = index.scan(Path(known.logs), fingerprint=known.fingerprint)
+        laid_out = Layouts(Layout(*one) for one in known.layouts)
+        found = index.scan(Path(known.logs), fingerprint=known.fingerprint, layouts=laid_out)
         shards = index.write_index(found, INDEX / "shard", shards=known.shards, allow_empty=known.allow_empty)
         index.write_text(shards_file, "".join(f"{shard}\n" for shard in shards))
         for file, text in known.texts.items():

@@ -37,6 +37,7 @@ class Settled:
     factors: list[str]
     series: list[str]
     as_of: str
+    layouts: list[list[str]]  # of the readers that are installed
     texts: dict[str, str]  # by the path of the file
 
 

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from green import record as records
 from green.assemble import assemble, site_of, zone
 from green.draft import LogRead, Rows, drafts
-from green.index import RECORDS, digest_of, laid_out, printable
-from green.readers import HEAD_BYTES, Log, Unreadable, lookalikes, recognise
+from green.index import RECORDS, digest_of, printable
+from green.layout import Layouts
+from green.readers import HEAD_BYTES, Log, Unreadable, layouts, lookalikes, recognise
 from green.sink import FileSink, SampleFile
 from green.unpack import Packed, kind_of, unpack
 
@@ -43,6 +44,11 @@ class Shard:
     readers: Sequence[Reader]
     shifts: dict[int, int] = field(default_factory=dict)  # of series without a date, from their run's record
     taken: dict[str, Taken] = field(default_factory=dict)  # regular logs, read already
+    layouts: Layouts = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Ask the readers how their tools lay out their files."""
+        self.layouts = Layouts(layouts(self.readers))
 
 
 @dataclass(slots=True)
@@ -210,7 +216,7 @@ def _is_copy(shard: Shard, source: str, name: str, known: tuple[str, int], diges
     """Refuse a log whose bytes a log of the same source had before."""
     shown = printable(name)
     is_copy = (first := seen.setdefault(digest, shown)) != shown and bool(digest)
-    if not is_copy or laid_out().are_values(os.path.dirname(name)):  # noqa: PTH120 -- a text
+    if not is_copy or shard.layouts.are_values(os.path.dirname(name)):  # noqa: PTH120 -- a text
         return False
     _input(shard, source, name, None, known=known)
     _reject(shard, source, shown, None, "DUPLICATE_INPUT", f"the same bytes as {first}, which counts")

@@ -60,9 +60,9 @@ def _short(refused: list[str]) -> str:
 
 def _alone(path: Path) -> Scan:
     """Return a scan of one file: of a record, the logs beside it are not read."""
-    from green.index import NATIVE, RECORDS, Scan, opened  # noqa: PLC0415 -- as below
+    from green.index import NATIVE, RECORDS, Scan, installed, opened  # noqa: PLC0415 -- as below
 
-    if not opened(path.name, path.parent.name):
+    if not opened(path.name, path.parent.name, installed()):
         return Scan(skipped=Counter([path.suffix or "(none)"]))
     stat = path.stat()
     source = "." if path.name in RECORDS or path.name.endswith(NATIVE) else path.name

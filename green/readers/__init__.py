@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import tzinfo
 
+    from green.layout import Layout
+
 # Where the readings of a log without a date stand until its run's record says when they were: no factor holds then.
 UNDATED_US = 4_070_908_800_000_000  # 2099-01-01T00:00:00Z
 COMPONENTS = ("gpu", "cpu", "memory", "rest")
@@ -156,7 +158,7 @@ class Sink(Protocol):
 
 
 class Reader(Protocol):
-    """One format of log; `is_general` (below) and `layout` (green/readers/layout.py) may be said, too."""
+    """One format of log; `is_general` (below) and `layout` (green/layout.py) may be said, too."""
 
     name: str  # as in `green readers` and the entry point
     title: str  # one line for people
@@ -197,6 +199,11 @@ def readers() -> list[Reader]:
     """Load every reader that is installed: those of one tool's format by name, then those of any tool's."""
     found = sorted(entry_points(group="green.readers"), key=lambda point: point.name)
     return sorted((point.load() for point in found), key=is_general)
+
+
+def layouts(among: Sequence[Reader]) -> list[Layout]:
+    """Return how the tools of some readers lay out their files, where a reader says it."""
+    return [layout for reader in among if (layout := getattr(reader, "layout", None)) is not None]
 
 
 def is_general(reader: Reader) -> bool:

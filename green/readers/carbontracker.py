@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from green.layout import Layout
 from green.readers import Found
 from green.readers.defects import defect, version_of
-from green.readers.layout import Layout
 from green.readers.measure import kwh
 from green.readers.parse import Clock, decimal
 
@@ -25,7 +25,6 @@ MOST_WRAPPED = 40  # lines of one printed list of powers: 300 devices
 DIVIDED = "DIVIDED_BY_DEVICES"
 UNMEASURED = "EPOCHS_UNMEASURED"
 
-_PARTS = re.compile(r"(.*_carbontracker)(?:_output|_err)\.log")  # beside the standard log
 _STAMP = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) - ?(.*)", re.ASCII)
 _OWN = re.compile(
     r"(?:\d{4}-\d\d-\d\d \d\d:\d\d:\d\d - )?(?:carbontracker version \S+|Only predicted and actual consumptions are"
@@ -242,7 +241,7 @@ class Carbontracker:
     title = "carbontracker standard and output log"
     holds_many = False
     by_words = True
-    layout = Layout(beside=(_PARTS, r"\1.log"))
+    layout = Layout(beside=r"(.*_carbontracker)(?:_output|_err)\.log", belongs_to=r"\1.log")
 
     def recognises(self, log: Log) -> bool:
         """Tell by the lines that every version begins with."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from green.layout import Layout
 from green.readers import Found
-from green.readers.layout import Layout
 from green.readers.parse import decimal
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 STATUSES = {"3": "completed", "4": "failed", "5": "killed"}  # RunStatus of MLflow's service.proto
 HEAD_LINES = 5
 
-_RUN = re.compile(r"(?:.*/)?mlruns/[^/]+/[0-9a-f]{32}", re.ASCII)
 _METRIC = re.compile(r"(\d{13}) (\S{1,64}) (-?\d{1,18})(?: .*)?", re.ASCII)  # ms, value, step, run and data set
 _BELOW = re.compile(r"(?:.*/)?[0-9a-f]{32}/(metrics|params|tags)/(.+)", re.ASCII | re.DOTALL)
 _POWER = re.compile(r"(?:.*/)?system/(?:(.+)/)?gpu_(\d{1,4})_power_usage_watts", re.ASCII | re.DOTALL)
@@ -34,7 +33,7 @@ class Mlflow:
     name = "mlflow"
     title = "MLflow mlruns folder with system metrics"
     holds_many = False
-    layout = Layout(folder=_RUN, values="mlruns")  # a file is a metric: two GPUs that read the same are two
+    layout = Layout(r"(?:.*/)?mlruns/[^/]+/[0-9a-f]{32}", values="mlruns")  # equal files: two GPUs
 
     def recognises(self, log: Log) -> bool:
         """Tell a metric by its lines and place, a meta.yaml by its fields; parameters and tags by their place."""

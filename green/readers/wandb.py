@@ -6,8 +6,8 @@ import re
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
+from green.layout import Layout
 from green.readers import Found, Unreadable
-from green.readers.layout import Layout
 from green.readers.measure import Stopwatch, json_document, json_object, part, uncut
 from green.readers.parse import Clock, csv_rows, decimal, json_number, seconds_us, split_cells, unix_us
 
@@ -21,7 +21,6 @@ HEAD_LINES = 20
 CLOCKS = ("_timestamp", "_runtime", "Relative Time (Process)", "Relative Time (Wall)")  # the first that is there
 
 # `gpu.process.0.powerWatts` is the same reading again, of the GPUs that the run itself uses; `/l:` names a node.
-_RUN = re.compile(r"(?:.*/)?wandb/(?:latest-run|(?:offline-)?run-\d{8}_\d{6}-[^/]+)", re.ASCII)
 _POWER = re.compile(
     r"(?:system[./])?(?:gpu\.(?P<gpu>\d{1,4})\.powerWatts|(?P<cpu>cpu)\.powerWatts|(?P<ane>ane)\.power"
     r"|(?P<host>system)\.powerWatts|ipu\.(?P<ipu>\d{1,4})\.average board power \(W\))(?:/l:(?P<node>.{1,80}))?",
@@ -159,7 +158,7 @@ class Wandb:
     name = "wandb"
     title = "Weights & Biases history and system events, JSONL or CSV"
     holds_many = False
-    layout = Layout(folder=_RUN)
+    layout = Layout(r"(?:.*/)?wandb/(?:latest-run|(?:offline-)?run-[0-9]{8}_[0-9]{6}-[^/]+)")
 
     def recognises(self, log: Log) -> bool:
         """Tell by W&B's own keys."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 import os
-import re
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from green import index
 from green.errors import InputError
-from green.readers.layout import Layout
+from green.layout import Layout, Layouts
+from green.readers import layouts, readers
 
 
 def touch(root: Path, *names: str | bytes) -> None:
@@ -199,25 +200,28 @@ def test_files_that_a_tool_keeps_for_one_run_are_one_source(tmp_path: Path) -> N
     }
 
 
-def test_a_reader_says_how_its_tool_lays_out_the_files_of_a_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Plug:
-        layout = Layout(
-            folder=re.compile(r"(?:.*/)?plugs/\d{4}"),
-            beside=(re.compile(r"(.*)\.part\d+\.csv"), r"\1.csv"),
-            values="plugs",
-        )
-
+def test_a_reader_says_how_its_tool_lays_out_the_files_of_a_run(tmp_path: Path) -> None:
+    plug = Layout(r"(?:.*/)?plugs/\d{4}", r"(.*)\.part\d+\.csv", r"\1.csv", values="plugs")
     touch(tmp_path, "plugs/2026/a", "plugs/2026/b/c.csv", "plugs/20261/d.csv", "x.csv", "x.part1.csv", "other/a")
     assert "plugs/2026/b/c.csv" in sources(tmp_path)
-    monkeypatch.setattr("green.readers.readers", lambda: [Plug(), object()])
-    index.laid_out.cache_clear()
-    try:
-        assert sources(tmp_path) == {
-            "plugs/2026": ["plugs/2026/a", "plugs/2026/b/c.csv"],
-            "plugs/20261/d.csv": ["plugs/20261/d.csv"],
-            "x.csv": ["x.csv", "x.part1.csv"],
-        }
-    finally:
-        index.laid_out.cache_clear()
+    found = index.scan(tmp_path, layouts=Layouts([plug])).sources
+    assert {source: [str(file[0]) for file in files] for source, files in found.items()} == {
+        "plugs/2026": ["plugs/2026/a", "plugs/2026/b/c.csv"],
+        "plugs/20261/d.csv": ["plugs/20261/d.csv"],
+        "x.csv": ["x.csv", "x.part1.csv"],
+    }
+
+
+def test_the_layouts_of_the_readers_go_through_the_memory_of_the_pipeline_unchanged() -> None:
+    own = layouts(readers())
+    kept = [Layout(*one) for one in json.loads(json.dumps([list(one) for one in own]))]
+    assert len(kept) == 3
+    for path in ("a_carbontracker_err.log", f"x/mlruns/0/{RUN}/meta.yaml", "wandb/latest-run/files/a.json", "a.csv"):
+        assert Layouts(kept).source_of(path) == Layouts(own).source_of(path)
+
+
+def test_a_reader_need_not_say_a_layout() -> None:
+    class Plug:
+        layout = Layout("plugs")
+
+    assert layouts([Plug(), object()]) == [Plug.layout]  # type: ignore[list-item]  # what matters of a reader here
