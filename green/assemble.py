@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from green.sink import Series
     from green.units import Quantity
 
+Times = tuple[int | None, int | None, float | None]  # start and end (µs), duration (s)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 IDENTITY = ("project", "team", "model", "kind", "parent", "status")
 ENCODE = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
@@ -103,7 +104,7 @@ def moment_us(moment: datetime | None, local: tzinfo | None, flags: list[str]) -
     return (moment - EPOCH) // timedelta(microseconds=1)
 
 
-def times(draft: Draft, local: tzinfo | None, flags: list[str]) -> tuple[int | None, int | None, float | None]:
+def times(draft: Draft, local: tzinfo | None, flags: list[str]) -> Times:
     """Return start, end (µs) and duration (s): the record's, else the tool's, else the readings'."""
     record = draft.record.record if draft.record and not draft.is_child else silent()
     start, end = moment_us(record.started_at, local, flags), moment_us(record.ended_at, local, flags)
@@ -133,22 +134,20 @@ def _series(draft: Draft) -> list[Series]:
     return [s for log, number in draft.parts for s in log.sink.all_series if s.run == number]
 
 
-def _dated(
-    draft: Draft, start: int | None, end: int | None, duration: float | None, flags: list[str]
-) -> tuple[int | None, int | None, float | None]:
+def _dated(draft: Draft, start: int | None, end: int | None, duration: float | None, flags: list[str]) -> Times:
     """Move readings without a date to the run's start; where nobody says when it began their length is known alone."""
     if not any(found.is_undated for found in draft.founds):
         return start, end, duration
     undated = [s for s in _series(draft) if s.is_undated and s.first_us is not None and s.last_us is not None]
-    spans_us = [s.last_us - UNDATED_US for s in undated if s.last_us is not None]
-    span_us = max(spans_us) if spans_us else None if duration is None else round(duration * 1e6)
+    told_us = None if duration is None else round(duration * 1e6)
+    span_us = max(((s.last_us or 0) - UNDATED_US for s in undated), default=told_us)
     if start is None:
         flags.append("UNDATED")
         return None, None, duration if duration is not None or span_us is None else span_us / 1e6
     for series in undated:
         series.shift_us = start - UNDATED_US
         series.first_us, series.last_us = (series.shift_us + (t or 0) for t in (series.first_us, series.last_us))
-    end = start + span_us if end is None and span_us is not None else end
+    end = end if end is not None or span_us is None else start + span_us
     return start, end, duration if end is None else (end - start) / 1e6
 
 
