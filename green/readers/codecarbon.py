@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from green.layout import Layout
 from green.readers import Found
-from green.readers.layout import Layout
 from green.readers.parse import Clock, counted_names, csv_rows, decimal, has_zone, seconds_us, split_cells
 
 if TYPE_CHECKING:
@@ -29,9 +29,8 @@ PUE_COLUMN_SINCE = (2, 3)
 SHIFTED = "SHIFTED_ROW"
 PARTS_TOLERANCE = Decimal("1e-6")
 
-_TASKS = re.compile(  # of one run, beside the table that holds the run
-    r"((?:.*/)?)emissions_[^/]+_[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(\.csv(?:\.gz|\.zst)?)"
-)
+# The tables of tasks of one run, beside the table that holds the run.
+_TASKS = r"((?:.*/)?)emissions_[^/]+_[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(\.csv(?:\.gz|\.zst)?)"
 _VERSION = re.compile(r"v?(\d{1,4})\.(\d{1,4})(?!\d).*", re.ASCII)
 
 
@@ -214,7 +213,7 @@ class CodeCarbon:
     name = "codecarbon"
     title = "CodeCarbon emissions.csv"
     holds_many = True
-    layout = Layout(beside=(_TASKS, r"\1emissions\2"))
+    layout = Layout(beside=_TASKS, belongs_to=r"\1emissions\2")
     by_words = True
 
     def recognises(self, log: Log) -> bool:

@@ -215,7 +215,7 @@ def test_a_reader_says_how_its_tool_lays_out_the_files_of_a_run(tmp_path: Path) 
 def test_the_layouts_of_the_readers_go_through_the_memory_of_the_pipeline_unchanged() -> None:
     own = layouts(readers())
     kept = [Layout(*one) for one in json.loads(json.dumps([list(one) for one in own]))]
-    assert len(kept) == 3
+    assert len(kept) == 4
     for path in ("a_carbontracker_err.log", f"x/mlruns/0/{RUN}/meta.yaml", "wandb/latest-run/files/a.json", "a.csv"):
         assert Layouts(kept).source_of(path) == Layouts(own).source_of(path)
 
