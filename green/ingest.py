@@ -27,7 +27,7 @@ from green.source import Shard, close_source, open_source
 from green.tables import INGEST, quote
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     import duckdb
 
@@ -51,6 +51,11 @@ ORDER = {
 MOST_WAITING = 2_000  # sources whose logs were taken and that are not put together yet
 ENCODE = json.JSONEncoder(ensure_ascii=False).encode
 BY_SOURCE = ("run", "rejects", "inputs")
+
+
+def tried(config: Config, places: Iterable[str] | None = None) -> list[Reader]:
+    """Return the readers that a configuration tries, its own mappings first; `places` as in `readers`."""
+    return [*map(Mapped, config.readers), *readers(places)]
 
 
 def ingest(  # noqa: PLR0913 -- one argument an input of the job
@@ -85,7 +90,7 @@ def ingest(  # noqa: PLR0913 -- one argument an input of the job
                 samples,
                 Rows(),
                 [],
-                [*map(Mapped, config.readers), *readers()] if among is None else among,
+                tried(config) if among is None else among,
             )
             bulk = Bulk(con, temp, shard.readers, partial(FileSink, samples, config.ingest.most_rejects_per_file))
             waiting: list[Opened] = []

@@ -47,6 +47,7 @@ def _ingest(shard: str, watch: Watch) -> None:
     from green.index import read_index  # noqa: PLC0415 -- likewise
 
     config = handover.left()
+    among = ingest.tried(config, handover.needs().readers)
     index = read_index(INDEX / "shard" / f"{shard}.json")
     settings = (INDEX / "ingest.settings").read_text(encoding="utf-8")
     with watch(f"reading shard {shard}", len(index)) as tick:
@@ -57,6 +58,7 @@ def _ingest(shard: str, watch: Watch) -> None:
             out=RESULTS / "ingest" / shard,
             cache=RESULTS / "cache" / shard,
             progress=tick,
+            among=among,
         )
 
 

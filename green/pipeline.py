@@ -93,6 +93,7 @@ def settled(config: Config, value: dict[str, Any]) -> Settled:
 
 def _needs(config: Config) -> Needs:
     from green import stages  # noqa: PLC0415 -- where the configuration changed
+    from green.readers import installed  # noqa: PLC0415 -- likewise
 
     return Needs(
         store=config.store,
@@ -104,6 +105,7 @@ def _needs(config: Config) -> Needs:
         report=config.report.model_dump(mode="json"),
         config_sha256=config_digest(config),
         logs=config.logs,
+        readers=[place for _, place in installed()],
     )
 
 
