@@ -49,10 +49,11 @@ def main() -> int:
 def write(trial: str, count: int, words: str) -> None:
     """Put a table into the page, in the place of the one of the same trial."""
     command = f"python -m tests.reliability {trial} --count {count}"
-    block = f"<!-- begin {trial}: made by `{command} --write` -->\n\n{words}\n<!-- end {trial} -->\n"
+    made = f"<!-- begin {trial}: made by `{command} --write` -->\n\n{words.strip()}\n\n<!-- end {trial} -->\n"
+    block = f"```text\n{command}\n```\n\n{made}"
     text = PAGE.read_text(encoding="utf-8")
-    pattern = re.compile(rf"<!-- begin {trial}: .*?<!-- end {trial} -->\n", re.DOTALL)
-    text = pattern.sub(lambda _: block, text) if pattern.search(text) else f"{text}\n```text\n{command}\n```\n\n{block}"
+    pattern = re.compile(rf"```text\n[^\n]*\n```\n\n<!-- begin {trial}: .*?<!-- end {trial} -->\n", re.DOTALL)
+    text = pattern.sub(lambda _: block, text) if pattern.search(text) else f"{text}\n{block}"
     PAGE.write_text(text, encoding="utf-8")
 
 

@@ -42,6 +42,8 @@ def test_page_is_written_by_the_command_and_rows_of_a_trial_take_the_place_of_it
     assert text.count("begin tamper") == 1
     assert "| 2 |" in text
     assert "| 1 |" not in text
+    assert text.count("python -m tests.reliability tamper --count 2") == 2  # the command, and what made the table
+    assert "--count 1" not in text
 
 
 def test_every_trial_stands_on_the_page() -> None:
