@@ -39,7 +39,10 @@ def zstd(text: bytes) -> bytes:
     return zstandard.ZstdCompressor().compress(text)
 
 
-@pytest.mark.parametrize("packed", [gzip.compress(SMI), zstd(SMI), zstd(SMI[:40]) + zstd(SMI[40:])])
+PACKED = {"gzip": gzip.compress(SMI, mtime=0), "zstd": zstd(SMI), "two frames": zstd(SMI[:40]) + zstd(SMI[40:])}
+
+
+@pytest.mark.parametrize("packed", list(PACKED.values()), ids=list(PACKED))
 def test_packed_log_is_read_whatever_its_name(tmp_path: Path, packed: bytes) -> None:
     logs = tmp_path / "logs"
     logs.mkdir()
