@@ -40,6 +40,8 @@ def query(
 
     sql = _saved().get(sql, sql)
     with store.reader(store_of(common)) as con:
+        con.execute("SET autoinstall_known_extensions = false")
+        con.execute("SET autoload_known_extensions = false")
         con.execute("SET enable_external_access = false")
         con.execute("SET lock_configuration = true")
         names, rows = _run(con, sql)
