@@ -20,6 +20,10 @@ def main() -> None:
     words = sys.argv[1:]
     if words[:1] == ["stage"] and not sys.stderr.isatty() and _is_job(words[1:]):
         _job(words[1], words[-1] if words[2:] else "")
+        sys.stdout.flush()
+        sys.stderr.flush()
+        if "coverage" not in sys.modules:  # which writes at the end what it saw
+            os._exit(0)  # the kernel takes a process apart for nothing; Python needs 20 ms a job
         return
     if words[:1] == ["meter"] and "--help" not in words[: words.index("--") if "--" in words else None]:
         from green.meters.command import main as meter  # noqa: PLC0415 -- a run beside it should not feel the rest
