@@ -97,7 +97,8 @@ def _held(logs: Sequence[LogRead]) -> set[tuple[str, int]]:
             if found.part_of is not None and found.part_of in whole_kwh:
                 parts.setdefault(found.part_of, []).append(number)
         for whole, numbers in parts.items():
-            if sum(kwh[log.file].get(number, Decimal(0)) for number in numbers) <= whole_kwh[whole] * HELD:
+            stated = [kwh[log.file][number] for number in numbers if number in kwh[log.file]]
+            if sum(stated) <= whole_kwh[whole] * HELD:  # a part that states none has no energy to lose
                 held.update((log.file, number) for number in numbers)
                 detail = f"{len(numbers)} parts of {whole}, which stands beside them"
                 log.sink.reject(log.sink.runs[numbers[0]].line, "PART_OF_TOTAL", detail)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import sys
@@ -20,11 +21,10 @@ def main() -> None:
     words = sys.argv[1:]
     if words[:1] == ["stage"] and not sys.stderr.isatty() and _is_job(words[1:]):
         _job(words[1], words[-1] if words[2:] else "")
+        atexit._run_exitfuncs()  # noqa: SLF001 -- as multiprocessing ends its children
         sys.stdout.flush()
         sys.stderr.flush()
-        if "coverage" not in sys.modules:  # which writes at the end what it saw
-            os._exit(0)  # the kernel takes a process apart for nothing; Python needs 20 ms a job
-        return
+        os._exit(0)  # the kernel takes a process apart for nothing; Python needs 20 ms a job
     if words[:1] == ["meter"] and "--help" not in words[: words.index("--") if "--" in words else None]:
         from green.meters.command import main as meter  # noqa: PLC0415 -- a run beside it should not feel the rest
 
@@ -51,7 +51,7 @@ def _job(name: str, shard: str) -> None:
 
     try:
         jobs.run(name, shard)
-    except Exception as error:
+    except Exception as error:  # an engine that was never loaded has no class to name here: all else goes on below
         if not isinstance(error, GreenError) and not is_damage(error):
             raise
         said = error if isinstance(error, GreenError) else damage(error)

@@ -157,9 +157,7 @@ def _write(con: duckdb.DuckDBPyConnection, shard: Shard, temp: Path, out: Path, 
         " {series: 'BIGINT', run_id: 'VARCHAR', device_id: 'VARCHAR', max_gap_us: 'BIGINT', shift_us: 'BIGINT'})",
         {"file": str(temp / "series.json")},
     )
-    for column in (
-        ("run_id", "device_id") if shard.series else ()
-    ):  # numbers in the order of texts sort in half the time
+    for column in ("run_id", "device_id") if shard.series else ():  # numbers sort in half the time of their texts
         con.execute(f"CREATE TYPE {column}s AS ENUM (SELECT DISTINCT {column} FROM series ORDER BY {column})")
         con.execute(f"ALTER TABLE series ALTER {column} TYPE {column}s")
     _readings(con, temp)

@@ -105,7 +105,7 @@ def _needs(config: Config) -> Needs:
         report=config.report.model_dump(mode="json"),
         config_sha256=config_digest(config),
         logs=config.logs,
-        readers=[place for _, place in installed()],
+        readers=[one.place for one in installed()],
     )
 
 
@@ -143,11 +143,13 @@ def _policies(named: str) -> list[str]:
 def settings(config: Config) -> dict[str, str]:
     """Return the text of each stage's settings file but the check's: its version and all that changes its result."""
     from green import factors, ingest, stages  # noqa: PLC0415 -- where the configuration changed
+    from green.readers import installed  # noqa: PLC0415 -- likewise
 
+    readers = [f"{one.name} {one.version}" for one in installed()]  # another one reads anew
     of_stage = stages.settings_of(config)
     site_keys = ("default_site", "sites", "teams", "projects", "ingest")
     dumped = config.model_dump(mode="json", include=set(site_keys))
-    out = {"ingest": {"version": ingest.VERSION, "logs": Path(config.logs).name, "readers": _readers(), **dumped}}
+    out = {"ingest": {"version": ingest.VERSION, "logs": Path(config.logs).name, "readers": readers, **dumped}}
     out["ingest"]["mapped"] = config.model_dump(mode="json", include={"readers"})
     shipped = factors.shipped_digest()
     for name, stage in stages.STAGES.items():
@@ -160,15 +162,6 @@ def settings(config: Config) -> dict[str, str]:
 def resolved(as_of: str) -> str:
     """Put the clock's time in the place of `now`; nothing below the command line and the Snakefile reads a clock."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if as_of == "now" else as_of
-
-
-def _readers() -> list[str]:
-    """Name the readers and the versions of the packages that bring them: another reader reads anew."""
-    from importlib.metadata import entry_points  # noqa: PLC0415 -- beside its one use
-
-    points = entry_points(group="green.readers")
-    versions = {id(point.dist): point.dist.version for point in points if point.dist is not None}  # read from a file
-    return sorted(f"{point.name} {versions.get(id(point.dist), '')}" for point in points)
 
 
 def config_digest(config: Config) -> str:

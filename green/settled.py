@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -43,12 +44,10 @@ class Settled:
 
 def recalled(key: str, settle: Callable[[], Settled]) -> Settled:
     """Return what was settled under this key last time; else settle it, and keep it for the next start."""
-    try:
+    with suppress(FileNotFoundError, ValueError, KeyError, TypeError):  # none, cut, of another version: settle again
         kept = json.loads(MEMORY.read_text(encoding="utf-8"))
         if kept["key"] == key:
             return Settled(**kept["settled"])
-    except (FileNotFoundError, ValueError, KeyError, TypeError):  # none, cut, or of another version: a memory, no truth
-        pass
     settled = settle()
     write_text(MEMORY, json.dumps({"key": key, "settled": asdict(settled)}, sort_keys=True) + "\n")
     return settled
@@ -57,7 +56,7 @@ def recalled(key: str, settle: Callable[[], Settled]) -> Settled:
 def key_of(files: Iterable[Path | str], overrides: Mapping[str, Any], *, root: Path) -> str:
     """Return the digest of all that a configuration depends on: its files, what was said beside them, and our code."""
     said = [__version__, sys.version, str(root), str(Path.cwd()), json.dumps(overrides, sort_keys=True, default=repr)]
-    given = [[str(file), Path(file).read_text(encoding="utf-8", errors="surrogateescape")] for file in files]
+    given = [[str(file), sha256(Path(file).read_bytes()).hexdigest()] for file in files]
     return sha256(json.dumps([said, given, sorted(_code(root)), sorted(_packages())]).encode()).hexdigest()
 
 

@@ -61,11 +61,6 @@ class Opened:
     local: tzinfo | None
 
 
-def read_source(shard: Shard, source: str, files: Sequence[File]) -> None:
-    """Read one source and add what it holds to the shard's rows."""
-    close_source(shard, open_source(shard, source, files))
-
-
 def open_source(shard: Shard, source: str, files: Sequence[File], bulk: Bulk | None = None) -> Opened:
     """Read the record of a source, and have its regular logs taken by `bulk`."""
     shown = printable(source)
@@ -82,11 +77,12 @@ def open_source(shard: Shard, source: str, files: Sequence[File], bulk: Bulk | N
         _input(shard, shown, own, "record")
     site = site_of(record, [], shard.config)[1]
     opened = Opened(shown, [name for name in names if name != own], record, zone(site.timezone))
-    for name in opened.names if bulk else ():
-        path = os.path.join(shard.logs, name)  # noqa: PTH118 -- a text, for thousands of logs
-        if bulk is not None and _fault(shard.logs, path) is None:
-            with suppress(OSError):  # a log that cannot be read is refused when its turn comes
-                bulk.take(name, path, opened.local)
+    if bulk is not None:
+        for name in opened.names:
+            path = os.path.join(shard.logs, name)  # noqa: PTH118 -- a text, for thousands of logs
+            if _fault(shard.logs, path) is None:
+                with suppress(OSError):  # a log that cannot be read is refused when its turn comes
+                    bulk.take(name, path, opened.local)
     return opened
 
 

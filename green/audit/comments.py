@@ -102,8 +102,8 @@ COLUMNS = {
     "embodied_total_kgco2e": "embodied emissions of one whole device, kgCO2e",
     "superseded_by": "number of the later event about the run; NULL of the newest",
     "superseded_reason": "why the later assessment was made, as `green reason` recorded it; NULL where nobody said",
-    "superseded_because": "what differs: inputs, configuration, factors, code, green (version), engine (DuckDB),"
-    " instruments; empty where nothing does that is recorded, such as the content of an hourly series",
+    "superseded_because": "what differs: inputs, configuration, factors, series (hourly), code, green (version),"
+    " engine (DuckDB), instruments; empty where nothing does that is recorded",
     "forgotten_by": "number of the event that forgot it",
     "forgotten_because": "the reason that was given",
     "schema_version": "number of the schema; a newer one than the program knows is refused",

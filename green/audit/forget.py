@@ -40,8 +40,7 @@ def forget(published: Path, scope: str, name: str, *, reason: str, actor: str | 
     if not reason.strip():
         raise UsageError("nobody says why", mend="--reason TEXT; it stays in the ledger")
     paths = store.Paths(published)
-    if not published.exists() and not paths.work.exists():
-        raise StoreError("there is no audit store here", where=Where(os.path.relpath(published)), mend="--store PATH")
+    store.demand(paths)
     with store.writing(paths), store.damaged(paths), store.locked(paths):
         store.settle(paths)
         store.prepare(paths)

@@ -6,12 +6,11 @@ the same facts still add nothing, and a replay gives the same digest. A later re
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from green.audit import commit, ledger, store
-from green.errors import StoreError, UsageError, Where
+from green.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,8 +41,7 @@ def give(published: Path, text: str, assessment: str = "latest", *, actor: str |
     if assessment != "latest" and not (assessment.isascii() and assessment.isdigit()):
         raise UsageError(f'"{assessment}" is no assessment', mend="the number of its event, or latest")
     paths = store.Paths(published)
-    if not published.exists() and not paths.work.exists():
-        raise StoreError("there is no audit store here", where=Where(os.path.relpath(published)), mend="--store PATH")
+    store.demand(paths)
     found: list[int] = []
 
     def fill(con: duckdb.DuckDBPyConnection) -> None:

@@ -175,6 +175,14 @@ def prepare(paths: Paths) -> bool:
     return True
 
 
+def demand(paths: Paths) -> None:
+    """Refuse to go on where there is no store: what is asked for needs one that is there."""
+    if not paths.published.exists() and not paths.work.exists():
+        raise StoreError(
+            "there is no audit store here", where=Where(os.path.relpath(paths.published)), mend="--store PATH"
+        )
+
+
 def settle(paths: Paths) -> None:
     """Take back a commit that was killed, or failed, before it was published: nobody was told that it is there.
 

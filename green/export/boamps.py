@@ -72,6 +72,11 @@ def _report(run: Row, facts: Facts) -> dict[str, Any]:
         "properties": [
             *properties(run),
             *({"name": f"green:unit:{row['unit']}", "value": repr(row["amount"])} for row in units),
+            *(
+                {"name": "green:hardware_without_number", "value": device["name"] or device["device_id"]}
+                for device in facts.devices[run["run_id"]]
+                if not _is_counted(device)
+            ),
         ],
     }
     report = {key: value for key, value in report.items() if value}
@@ -132,6 +137,11 @@ def _measure(run: Row, facts: Facts) -> dict[str, Any]:
     return _known(found)
 
 
+def _is_counted(device: Row) -> bool:
+    """Tell whether a device has what the form demands of a component: its kind, and a whole number."""
+    return bool(device["component"]) and device["count"] is not None and device["count"] == int(device["count"])
+
+
 def _components(devices: list[Row]) -> list[dict[str, Any]]:
     """Return the hardware whose number is known and whole."""
     return [
@@ -144,7 +154,7 @@ def _components(devices: list[Row]) -> list[dict[str, Any]]:
             }
         )
         for device in devices
-        if device["count"] is not None and device["count"] == int(device["count"]) and device["component"]
+        if _is_counted(device)
     ]
 
 

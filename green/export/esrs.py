@@ -124,9 +124,10 @@ def _mix(runs: list[Row], covered: list[Row]) -> dict[str, dict[str, Any]]:
     """Return electricity by source, as far as instruments state it; the rest is the grid's, whose mix nobody stated."""
     whole = total(runs, "facility_energy_kwh")
     stated = {kind: [row for row in covered if _class(row) == kind] for kind in ("fossil", "nuclear", "renewable")}
-    parts = {kind: total(rows, "allocated_kwh") or 0.0 for kind, rows in stated.items()}
+    parts = {kind: total(rows, "allocated_kwh") for kind, rows in stated.items()}
+    known = [part for part in parts.values() if part is not None]
     silent = sorted({row["instrument_id"] for row in covered if _class(row) is None})
-    rest = None if whole is None else whole - sum(parts.values())
+    rest = None if whole is None or len(known) < len(parts) else whole - sum(known)
     entries = {}
     for kind, rows in stated.items():
         why = None
@@ -134,17 +135,19 @@ def _mix(runs: list[Row], covered: list[Row]) -> dict[str, dict[str, Any]]:
             why = NO_INSTRUMENT
         elif whole is None:
             why = because(runs, "facility_energy_kwh")
+        elif rest is None:
+            why = "how much an instrument covers is not recorded"
         elif silent:
             why = f"instruments that do not state their energy_source: {', '.join(silent)}"
-        elif kind != "renewable" and rest is not None and rest > ROUNDED * whole:
+        elif kind != "renewable" and rest > ROUNDED * whole:
             why = f"{rest / PER_1000:g} MWh are covered by no instrument, and the sources of the grid are not recorded"
         entries[kind] = {
-            "value": None if why else parts[kind] / PER_1000,
+            "value": None if why else _scaled(parts[kind]),
             "method": "contractual instruments that state the source (AR 32 j)",
             "source": _contracts(rows),
         }
         if why:
-            entries[kind] |= {"missing_because": why, "known": parts[kind] / PER_1000}
+            entries[kind] |= {"missing_because": why, "known": _scaled(parts[kind])}
     return entries
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from io import StringIO
 from operator import attrgetter
-from typing import TYPE_CHECKING, Protocol, TextIO, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TextIO, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -196,11 +196,21 @@ class ByColumns(Reader, Protocol):
         """Open the run and the series of the first line of each device, as `read` would; None for no device."""
 
 
-def installed() -> list[tuple[str, str]]:
-    """Return name and place (`module:attribute`) of every reader that is installed, by name."""
+class Installed(NamedTuple):
+    """A reader that a package brings."""
+
+    name: str
+    place: str  # module:attribute
+    version: str  # of the package
+
+
+def installed() -> list[Installed]:
+    """Return every reader that is installed, by name."""
     from importlib.metadata import entry_points  # noqa: PLC0415 -- looks through every package, which costs 30 ms
 
-    return sorted((point.name, point.value) for point in entry_points(group="green.readers"))
+    points = entry_points(group="green.readers")
+    versions = {id(point.dist): point.dist.version for point in points if point.dist is not None}  # read from a file
+    return sorted(Installed(point.name, point.value, versions.get(id(point.dist), "")) for point in points)
 
 
 def readers(places: Iterable[str] | None = None) -> list[Reader]:
@@ -208,7 +218,7 @@ def readers(places: Iterable[str] | None = None) -> list[Reader]:
 
     `places` are those of `installed`, where they are known.
     """
-    found = [place for _, place in installed()] if places is None else places
+    found = [one.place for one in installed()] if places is None else places
     return sorted(map(_loaded, found), key=is_general)
 
 

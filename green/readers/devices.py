@@ -64,13 +64,18 @@ def _tells(values: Sequence[str], times: Sequence[str]) -> bool:
     )
 
 
+def come_again(keys: Sequence[object]) -> bool:
+    """Tell whether two fifths of some keys, and at least two, were there before."""
+    return len(keys) - len(set(keys)) >= max(2, MIXED * len(keys))
+
+
 def is_mixed(times: Sequence[str]) -> bool:
     """Tell whether times come several times, and equally often but for the first and the last.
 
     One device that is read faster than its clock ticks comes often, too, but not equally often.
     """
     counts = Counter(times)
-    return len(set(list(counts.values())[1:-1])) <= 1 and len(times) - len(counts) >= max(2, MIXED * len(times))
+    return come_again(times) and len(set(list(counts.values())[1:-1])) <= 1
 
 
 @dataclass(slots=True)

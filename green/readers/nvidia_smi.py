@@ -11,6 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from green.readers import Columns, Found, Unreadable
+from green.readers.devices import come_again
 from green.readers.parse import Clock, has_zone, power_w, split_cells
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ NAME = ("name", "gpu_name")
 HEAD_LINES = 64
 MOST_HEADER = 4096  # characters of a header that is remembered
 KEY_LINES = 33  # a header, and two times of sixteen GPUs
-TOLD_APART = 0.4  # two GPUs in one log without a device column share every second time
 
 _COLUMN = re.compile(r"\s*([a-z][a-z0-9_.]*)\s*(?:[\[(]\s*([^\])]*?)\s*[\])])?\s*", re.IGNORECASE)
 _OWN = re.compile(  # columns that no other tool names so, which tell a log without power from a stranger
@@ -138,7 +138,7 @@ def _is_mixed(keys: list[tuple[str, ...]]) -> bool:
 
     A device that a column names may be read several times a second and be stamped in seconds, yet never equally often.
     """
-    if len(keys) - len(set(keys)) < max(2, TOLD_APART * len(keys)):
+    if not come_again(keys):
         return False
     return len(keys[0]) == 1 or len(set(list(Counter(keys).values())[1:-1])) == 1
 

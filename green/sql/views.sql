@@ -537,9 +537,18 @@ WITH told AS (
 ),
 
 known AS (
-    SELECT t.*, a.config_sha256, a.code_sha256, a.factors_sha256, a.green_version, a.duckdb_version, g.given
+    SELECT
+        t.*,
+        a.config_sha256,
+        a.code_sha256,
+        a.factors_sha256,
+        a.green_version,
+        a.duckdb_version,
+        g.given,
+        s.payload ->> '$.series_sha256' AS series_sha256
     FROM told AS t
     LEFT JOIN assessment AS a ON t.assessed = a.seq
+    LEFT JOIN ledger AS s ON t.assessed = s.seq
     LEFT JOIN (
         SELECT cast(payload ->> '$.assessment' AS BIGINT) AS assessed, arg_max(payload ->> '$.reason', seq) AS given
         FROM ledger
@@ -566,6 +575,7 @@ SELECT
                 CASE WHEN f.files IS DISTINCT FROM f.later.files THEN 'inputs' END,
                 CASE WHEN f.config_sha256 IS DISTINCT FROM f.later.config_sha256 THEN 'configuration' END,
                 CASE WHEN f.factors_sha256 IS DISTINCT FROM f.later.factors_sha256 THEN 'factors' END,
+                CASE WHEN f.series_sha256 IS DISTINCT FROM f.later.series_sha256 THEN 'series' END,
                 CASE WHEN f.code_sha256 IS DISTINCT FROM f.later.code_sha256 THEN 'code' END,
                 CASE WHEN f.green_version IS DISTINCT FROM f.later.green_version THEN 'green' END,
                 CASE WHEN f.duckdb_version IS DISTINCT FROM f.later.duckdb_version THEN 'engine' END,

@@ -15,8 +15,7 @@ import duckdb
 
 from green import stages
 from green.audit import commit, forget, ledger, migrate, reason, schema, store
-from green.audit.record import record
-from tests.core.helper import SHARD, Work, steady
+from tests.core.helper import Work, steady
 
 FIXTURES = Path(__file__).parent / "fixtures"
 Column = tuple[str, str, str, bool]  # table, name, type, whether NULL is refused
@@ -60,16 +59,7 @@ def make(folder: Path) -> Path:
 
 def _record(work: Work) -> None:
     work.compute()
-    record(
-        work.store,
-        work.results,
-        [SHARD],
-        present=sorted(work.scan()),
-        generation="g",
-        config_sha256="c",
-        instruments=stages.instruments_of(work.config),
-        actor="fixture",
-    )
+    work.record(instruments=stages.instruments_of(work.config), actor="fixture")
 
 
 def main() -> int:

@@ -5,27 +5,25 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 
 from green.audit import commit, forget, reason, schema, store
-from green.audit.record import record
 from green.errors import UsageError
 from green.factors import catalogue
 from green.pipeline import config_digest
 from green.replay import replay
 from green.tables import FACTOR
-from tests.core.helper import SHARD, Work, steady
+from tests.core.helper import Work, steady
 
 
 class Replayed(Work):
     """A working directory that records the digest of its configuration, as the pipeline does."""
 
-    def record(self) -> commit.Receipt:
-        present = sorted(self.scan())
-        digest = config_digest(self.config)
-        return record(self.store, self.results, [SHARD], present=present, generation="g", config_sha256=digest)
+    def record(self, **more: Any) -> commit.Receipt:
+        return super().record(**{"config_sha256": config_digest(self.config), **more})
 
 
 @pytest.fixture
@@ -172,17 +170,14 @@ def test_an_hourly_series_is_recorded_by_its_content_and_a_changed_one_is_named(
     config = work.config.model_copy(
         update={"emissions": work.config.emissions.model_copy(update={"series": (str(file),)})}
     )
-    record(
-        work.store,
-        work.results,
-        [SHARD],
-        present=sorted(work.scan()),
-        generation="g",
-        config_sha256=config_digest(config),
-        series_files=[str(file)],
-    )
+    work.record(config_sha256=config_digest(config), series_files=[str(file)])
     (said,) = work.query("SELECT arg_max(payload, seq) AS payload FROM ledger WHERE kind = 'assessment'")
     assert json.loads(said["payload"])["series_sha256"] == {"grid.csv": store.digest(file)}
     assert "hourly series" in replay(work.store, config).same
     file.write_text("zone,hour_at,intensity_gco2e_per_kwh\nDE,2026-03-01T08:00:00Z,30\n")
     assert [found for found in replay(work.store, config).other if found.startswith("hourly series is another")]
+    work.put("a/gpu.csv", steady(300, 20))
+    work.compute()
+    work.record(config_sha256=config_digest(config), series_files=[str(file)])
+    (row,) = work.query("SELECT superseded_because FROM run_history WHERE run_id = 'a' AND superseded_by IS NOT NULL")
+    assert {"inputs", "series"} <= set(row["superseded_because"])

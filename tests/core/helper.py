@@ -72,9 +72,10 @@ class Work:
         for name in stages.STAGES:
             self.stage(name)
 
-    def record(self) -> Receipt:
-        """Commit the facts of the last computation."""
-        return record(self.store, self.results, [SHARD], present=sorted(self.scan()), generation="g", config_sha256="c")
+    def record(self, **more: Any) -> Receipt:
+        """Commit the facts of the last computation; `more` are further arguments of `record`."""
+        given = {"present": sorted(self.scan()), "generation": "g", "config_sha256": "c", **more}
+        return record(self.store, self.results, [SHARD], **given)
 
     def ledgered(self) -> Receipt:
         self.compute()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,18 @@ def test_every_known_figure_is_in_a_property_and_what_is_unknown_is_named(work: 
             assert float(found[f"green:{name}"]) == value
         elif value is None:
             assert name in found["green:unknown"].split()
+
+
+def test_hardware_that_the_form_has_no_number_for_is_named_beside(work: Work) -> None:
+    with store.reader(work.store) as con:
+        facts = export.collect(con, export.Choice(("a",)))
+    (device,) = facts.devices["a"]
+    beside = [{**device, "name": "A100", "count": 0.5}, {**device, "device_id": "d2", "name": None, "count": None}]
+    report = json.loads(export.render("boamps", replace(facts, devices={"a": [device, *beside]})))
+    assert len(report["infrastructure"]["components"]) == 1
+    named = [row["value"] for row in report["properties"] if row["name"] == "green:hardware_without_number"]
+    assert named == ["A100", "d2"]
+    assert "green:hardware_without_number" not in {row["name"] for row in reports(work, "a")["properties"]}
 
 
 def test_clouds_region_names_its_provider_and_no_country_is_guessed(work: Work) -> None:

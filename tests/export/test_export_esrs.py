@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from green import export, stages
 from green.audit import store
-from green.audit.record import record
 from green.export import esrs
-from tests.core.helper import SHARD, Work, steady
+from tests.core.helper import Work, steady
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,25 +29,25 @@ WIND = {
 }
 
 
-def report(folder: Path, instruments: list[dict[str, Any]], logs: dict[str, str]) -> dict[str, dict[str, Any]]:
-    """Return the datapoints of 2026 by line, of runs at 200 W for an hour whose records are given."""
+def recorded(folder: Path, instruments: list[dict[str, Any]], logs: dict[str, str]) -> export.Facts:
+    """Return the facts of runs at 200 W for an hour whose records are given."""
     work = Work(folder, settings={"instruments": instruments})
     for (name, text), step_s in zip(logs.items(), (10, 12), strict=False):  # logs of the same bytes count once
         work.put(f"{name}/run.yaml", text)
         work.put(f"{name}/gpu.csv", steady(200, 3600, step_s))
     work.compute()
-    rows = stages.instruments_of(work.config)
-    record(
-        work.store,
-        work.results,
-        [SHARD],
-        present=sorted(work.scan()),
-        generation="g",
-        config_sha256="c",
-        instruments=rows,
-    )
+    work.record(instruments=stages.instruments_of(work.config))
     with store.reader(work.store) as con:
-        said = json.loads(export.render("esrs-e1", export.collect(con, export.Choice())))
+        return export.collect(con, export.Choice())
+
+
+def report(folder: Path, instruments: list[dict[str, Any]], logs: dict[str, str]) -> dict[str, dict[str, Any]]:
+    return datapoints(recorded(folder, instruments, logs))
+
+
+def datapoints(facts: export.Facts) -> dict[str, dict[str, Any]]:
+    """Return the datapoints of 2026 by line."""
+    said = json.loads(export.render("esrs-e1", facts))
     (year,) = said["years"]
     assert year["year"] == 2026
     by_number = {(row["datapoint"], row["name"]): row for row in year["datapoints"]}
@@ -105,6 +105,15 @@ def test_certificate_that_states_no_source_is_renewable_only_where_its_kind_says
     if not is_known:
         assert found["missing_because"] == "instruments that do not state their energy_source: wind"
         assert found["known"] == 0
+
+
+def test_what_an_instrument_covers_is_never_taken_for_nothing_where_it_is_unknown(tmp_path: Path) -> None:
+    facts = recorded(tmp_path, [WIND], {"a": SITE})
+    dark = {run: [{**row, "allocated_kwh": None} for row in rows] for run, rows in facts.covered.items()}
+    found = datapoints(replace(facts, covered=dark))
+    for line in ("renewable", "nuclear", "fossil"):
+        assert found[line]["value"] is None
+        assert found[line]["missing_because"] == "how much an instrument covers is not recorded"
 
 
 def test_without_an_instrument_no_source_is_known_not_even_that_there_is_none(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from green.draft import Rows
 from green.readers import readers
 from green.readers.mapped import Mapped
 from green.sink import SampleFile
-from green.source import Shard, read_source
+from green.source import Shard, close_source, open_source
 from green.testing import EXPECTED, mutated
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def fault(folder: Path, name: str, text: bytes) -> str | None:
     source = "." if name == "run.yaml" else name
     try:
         with bounds():
-            read_source(shard, source, [(name, len(text), 0)])
+            close_source(shard, open_source(shard, source, [(name, len(text), 0)]))
     except Exception as error:  # noqa: BLE001 -- whatever is raised is the finding
         return f"{type(error).__name__}: {error}"
     finally:
