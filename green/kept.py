@@ -63,17 +63,34 @@ def same(kept: State | None, key: str, shards: Mapping[str, str]) -> list[str]:
     return found if len(found) >= (1 - MOST_CHANGED) * len(shards) else []
 
 
+def give(folder: Path, name: str, out: Path, key: str, shards: Mapping[str, str]) -> bool:
+    """Put the kept result in its place where all that it was computed from is the same; tell whether it was."""
+    state = read(folder, name)
+    if state is None or (state.key, state.shards) != (key, shards):
+        return False
+    part = out.with_name(f".{out.name}.part")
+    _link(folder / f"{name}.parquet", part)
+    os.utime(part)  # made now, as Snakemake sees it
+    part.replace(out)
+    part.unlink(missing_ok=True)  # one file under two names is not renamed
+    return True
+
+
 def keep(folder: Path, name: str, result: Path, key: str, shards: Mapping[str, str]) -> None:
     """Keep a result for the next time: a link, for Snakemake removes the name of an output, not its bytes."""
     folder.mkdir(parents=True, exist_ok=True)
     target, state = folder / f"{name}.parquet", folder / f"{name}.json"
     state.unlink(missing_ok=True)
+    _link(result, target)
+    note(folder, name, State(key, dict(shards), sha256(target.read_bytes()).hexdigest()))
+
+
+def _link(source: Path, target: Path) -> None:
     target.unlink(missing_ok=True)
     try:
-        os.link(result, target)
+        os.link(source, target)
     except OSError:  # a file system without links
-        shutil.copyfile(result, target)
-    note(folder, name, State(key, dict(shards), sha256(target.read_bytes()).hexdigest()))
+        shutil.copyfile(source, target)
 
 
 def note(folder: Path, name: str, state: State) -> None:

@@ -162,16 +162,21 @@ def run(  # noqa: PLR0913 -- one argument an input of the rule
     """Run one stage and write its Parquet atomically."""
     out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(f".{out.name}.part")
-    with connect(out.parent, calls=text_of(stage.name)) as con:
-        said = factors.load(con, [Path(file) for file in factor_files], cache=results / FACTORS)
-        if stage.per_shard:
+    extra = [Path(file) for file in factor_files]
+    if stage.per_shard:
+        with connect(out.parent, calls=text_of(stage.name)) as con:
+            factors.load(con, extra, cache=results / FACTORS)
             _bind(con, stage, results, shards, settings, series_files)
             copy = _copy_slices if "samples" in stage.reads and _is_large(con) else _copy_sorted
             copy(con, stage, part, settings)
-            part.replace(out)
-            return
-        key = _key(stage, results, settings, said, series_files)
-        inputs = {shard: kept.digest_of(_of_shard(stage, results, shard)) for shard in shards}
+        part.replace(out)
+        return
+    key = _key(stage, results, settings, factors.fingerprint(extra), series_files)
+    inputs = {shard: kept.digest_of(_of_shard(stage, results, shard)) for shard in shards}
+    if kept.give(results / KEPT, stage.name, out, key, inputs):
+        return
+    with connect(out.parent, calls=text_of(stage.name)) as con:
+        factors.load(con, extra, cache=results / FACTORS)
         # instruments are spread over all runs: what one uses, another lacks
         same = [] if settings.get("instruments") else _same(con, stage, results, key, inputs)
         _bind(con, stage, results, [shard for shard in shards if shard not in same], settings, series_files)

@@ -113,12 +113,17 @@ def _write(paths: store.Paths, pending: Path, temp: Path, actor: str) -> tuple[i
 
 
 def project(con: duckdb.DuckDBPyConnection) -> None:
-    """Fill the projections from the relation `event`."""
-    con.execute(f"CREATE OR REPLACE TEMP VIEW fact AS {schema.typed_facts()}")
-    for statement in schema.fact_inserts():
-        con.execute(statement)
-    con.execute(schema.instrument_insert())
-    con.execute(text_of("projections"))
+    """Fill the projections from the relation `event`; what no event is about costs nothing."""
+    kinds = {kind for (kind,) in con.execute("SELECT DISTINCT kind FROM event").fetchall()}
+    if "run" in kinds:
+        con.execute(f"CREATE OR REPLACE TEMP VIEW fact AS {schema.typed_facts()}")
+        for statement in schema.fact_inserts():
+            con.execute(statement)
+    if "instruments" in kinds:
+        con.execute(schema.instrument_insert())
+    for kind, statement in schema.projections().items():
+        if kind in kinds:
+            con.execute(statement)
 
 
 def commit(paths: store.Paths, fill: Any, *, actor: str | None = None) -> Receipt:  # noqa: ANN401 -- a callable, below

@@ -6,6 +6,7 @@ one list of columns makes the payload, the projection and its comment.
 
 from __future__ import annotations
 
+import re
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -133,6 +134,12 @@ def instrument_insert() -> str:
         f"payload -> '$.instruments', {quote(f'[{_transform(INSTRUMENT)}]')})) AS x FROM event"
         " WHERE kind = 'instruments') ORDER BY seq, x.instrument_id"
     )
+
+
+def projections() -> dict[str, str]:
+    """Return the statements that fill the other projections, by the kind of event that each is about."""
+    statements = text_of("projections").strip().removesuffix(";").split(";\n")
+    return {re.findall(r"kind = '(\w+)'", statement)[0]: statement for statement in statements}
 
 
 def create_projections(con: duckdb.DuckDBPyConnection) -> None:

@@ -121,6 +121,12 @@ def shipped_digest() -> str:
     return sha256(b"\0".join(path.read_bytes() for path in files())).hexdigest()
 
 
+def fingerprint(extra: Sequence[Path] = ()) -> str:
+    """Return the digest of the bytes that the table `factor` is made of: known without an engine."""
+    texts = (path.read_bytes() for path in [*sorted(_HERE.iterdir()), *extra] if path.suffix in {".csv", ".py"})
+    return sha256(b"".join(sha256(text).digest() for text in texts)).hexdigest()
+
+
 def load(connection: DuckDBPyConnection, extra: Sequence[Path] = (), *, cache: Path | None = None) -> str:
     """Create the table `factor` and return the digest of its rows.
 
@@ -128,8 +134,7 @@ def load(connection: DuckDBPyConnection, extra: Sequence[Path] = (), *, cache: P
     """
     if cache is None:
         return _read(connection, extra)
-    texts = (path.read_bytes() for path in [*sorted(_HERE.iterdir()), *extra] if path.suffix in {".csv", ".py"})
-    known = sha256(b"".join(sha256(text).digest() for text in texts)).hexdigest()
+    known = fingerprint(extra)
     file = cache / f"{known}.parquet"
     quoted = "'" + str(file).replace("'", "''") + "'"
     if file.exists():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 
-from green import index, ingest, kept, stages
+from green import factors, index, ingest, kept, stages
 from green.config import Config
 from green.tables import quote
 
@@ -105,6 +106,46 @@ def test_what_is_taken_over_is_what_a_full_computation_gives(tmp_path: Path, tak
         shutil.copytree(work.logs, full.logs)
         assert again == full.run()
     assert sum(len(one) == 3 for one in taken) >= 12, "nothing was taken over: the test compares nothing"
+
+
+@pytest.mark.parametrize("is_linked", [True, False], ids=["links", "no links"])
+def test_where_nothing_changed_the_kept_result_is_given_as_made_now_and_nothing_is_computed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_linked: bool
+) -> None:
+    noise = random.Random(5)  # noqa: S311 -- as above
+    work = Sharded(tmp_path)
+    for shard in SHARDS:
+        work.put(shard, 0, noise)
+    work.run()
+    settings = stages.settings_of(Config(logs=str(work.logs), shards=1))["embodied"]
+    out = work.results / "embodied.parquet"
+    before = out.read_bytes()
+    os.utime(out, (1, 1))
+    monkeypatch.setattr(stages, "connect", lambda *_, **__: pytest.fail("it was computed"))
+    if not is_linked:
+        monkeypatch.setattr(os, "link", lambda *_: (_ for _ in ()).throw(OSError("no links here")))
+    for is_there in (True, False):  # as a person runs a stage again, and as Snakemake does
+        if not is_there:
+            out.unlink()
+        stages.run(stages.STAGES["embodied"], work.results, SHARDS, out, settings=settings)
+        assert out.read_bytes() == before
+        assert out.stat().st_mtime > 1
+        assert not list(work.results.glob(".embodied*"))
+
+
+def test_a_changed_table_of_factors_computes_anew(tmp_path: Path, taken: list[list[str]]) -> None:
+    work = Sharded(tmp_path)
+    for shard in SHARDS:
+        work.put(shard, 0, random.Random(6))  # noqa: S311 -- as above
+    work.run()
+    taken.clear()
+    table = tmp_path / "own.csv"
+    header = (factors.files()[0]).read_text(encoding="utf-8").splitlines()[0]
+    table.write_text(f"{header}\n", encoding="utf-8")
+    settings = stages.settings_of(Config(logs=str(work.logs), shards=1))["embodied"]
+    out = work.results / "embodied.parquet"
+    stages.run(stages.STAGES["embodied"], work.results, SHARDS, out, settings=settings, factor_files=[str(table)])
+    assert taken == [[]]
 
 
 def test_other_settings_compute_all_of_it(tmp_path: Path, taken: list[list[str]]) -> None:

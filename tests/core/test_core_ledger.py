@@ -17,7 +17,8 @@ import rfc8785
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from green.audit import commit, ledger, store, verify
+from green import stages
+from green.audit import commit, ledger, schema, store, verify
 from green.errors import StoreError
 from tests.core.helper import Work, steady
 
@@ -403,3 +404,11 @@ def test_no_name_of_a_person_stands_in_the_ledger(published: Path) -> None:
 def test_a_missing_store_is_an_error_for_verify(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no audit store"):
         verify.verify(tmp_path / "green.duckdb")
+
+
+def test_every_kind_of_event_that_has_a_projection_has_one_statement() -> None:
+    statements = schema.projections()
+    assert len(statements) == stages.text_of("projections").count("INSERT INTO")
+    for kind, statement in statements.items():
+        assert statement.count("INSERT INTO") == 1
+        assert statement.count(f"WHERE kind = '{kind}'") == 1
