@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     import duckdb
 
+REJECTS = "1"  # bump when the same rejects would give another table
+
 
 def record(  # noqa: PLR0913 -- one argument an input of the rule
     published: Path,
@@ -33,10 +35,7 @@ def record(  # noqa: PLR0913 -- one argument an input of the rule
     """Commit what the shards and emissions say to the store; what it knows already adds nothing."""
     from green.engine import duckdb  # noqa: PLC0415 -- 120 ms, only where data is moved
 
-    with stages.connect(calls="") as con:
-        factors_sha256 = factors.load(con, [Path(file) for file in factor_files], cache=results / stages.FACTORS)
-        used = _payloads(con, results / stages.KEPT / "payloads", factors_sha256)
-        _rejects(con, results, shards)
+    factors_sha256, used = _prepared(results, shards, [Path(file) for file in factor_files])
     assessment: dict[str, Any] = {
         "code_sha256": stages.code_digest(),
         "config_sha256": config_sha256,
@@ -75,20 +74,52 @@ def series_digests(files: Sequence[str]) -> dict[str, dict[str, str]]:
     return {"series_sha256": found} if found else {}
 
 
-def _payloads(con: duckdb.DuckDBPyConnection, folder: Path, factors_sha256: str) -> Path:
-    """Return a file with every factor as the payload of an event, written once for a set of factors."""
-    file = folder / f"{kept.digest(factors_sha256, schema.checksum(), commit.factor_payload())}.parquet"
-    if not file.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        part = file.with_suffix(".part")
-        con.execute(
-            f"COPY (SELECT *, to_json({commit.factor_payload()})::VARCHAR AS payload FROM factor)"
-            f" TO {quote(part)} (FORMAT parquet)"
-        )
-        part.replace(file)
-        for stale in set(folder.glob("*.parquet")) - {file}:
-            stale.unlink(missing_ok=True)
-    return file
+def _prepared(results: Path, shards: Sequence[str], extra: Sequence[Path]) -> tuple[str, Path]:
+    """Write all that was not read to one table; return the digest of the factors, and the file of their payloads.
+
+    Where each is what it was, no engine is started.
+    """
+    out, folder = results / "rejects.parquet", results / stages.KEPT
+    inputs = {shard: kept.digest_of(stages.files_of("rejects", results, [shard])) for shard in shards}
+    known = factors.known(results / stages.FACTORS, extra)
+    if known is not None and _payloads(folder, known).exists() and kept.give(folder, "rejects", out, REJECTS, inputs):
+        return known, _payloads(folder, known)
+    with stages.connect(calls="") as con:
+        known = factors.load(con, extra, cache=results / stages.FACTORS)
+        _write_payloads(con, _payloads(folder, known))
+        _write_rejects(con, stages.files_of("rejects", results, shards), out)
+    kept.keep(folder, "rejects", out, REJECTS, inputs)
+    return known, _payloads(folder, known)
+
+
+def _payloads(folder: Path, factors_sha256: str) -> Path:
+    """Return the place of the file that has every factor of a set as the payload of an event."""
+    return folder / "payloads" / f"{kept.digest(factors_sha256, schema.checksum(), commit.factor_payload())}.parquet"
+
+
+def _write_payloads(con: duckdb.DuckDBPyConnection, file: Path) -> None:
+    """Write the payloads of the table `factor`, once for a set of factors."""
+    if file.exists():
+        return
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_suffix(".part")
+    con.execute(
+        f"COPY (SELECT *, to_json({commit.factor_payload()})::VARCHAR AS payload FROM factor)"
+        f" TO {quote(part)} (FORMAT parquet)"
+    )
+    part.replace(file)
+    for stale in set(file.parent.glob("*.parquet")) - {file}:
+        stale.unlink(missing_ok=True)
+
+
+def _write_rejects(con: duckdb.DuckDBPyConnection, files: Sequence[Path], out: Path) -> None:
+    part = out.with_name(f".{out.name}.part")
+    stages.bind(con, "rejects", files)
+    con.execute(
+        "COPY (SELECT file, line, lines, reason, detail, run_id, source FROM rejects ORDER BY file, line, reason)"
+        f" TO {quote(part)} (FORMAT parquet, COMPRESSION zstd)"
+    )
+    part.replace(out)
 
 
 def _state(results: Path, shards: Sequence[str]) -> kept.State | None:
@@ -116,15 +147,3 @@ def _recent(con: duckdb.DuckDBPyConnection, folder: Path, state: kept.State) -> 
         {"head": before.result},
     ).fetchone()
     return [shard for shard in state.shards if row != (1, 0) or shard not in same]
-
-
-def _rejects(con: duckdb.DuckDBPyConnection, results: Path, shards: Sequence[str]) -> None:
-    """Write all that was not read to one table."""
-    out = results / "rejects.parquet"
-    part = out.with_name(f".{out.name}.part")
-    stages.bind(con, "rejects", stages.files_of("rejects", results, shards))
-    con.execute(
-        "COPY (SELECT file, line, lines, reason, detail, run_id, source FROM rejects ORDER BY file, line, reason)"
-        f" TO {quote(part)} (FORMAT parquet, COMPRESSION zstd)"
-    )
-    part.replace(out)

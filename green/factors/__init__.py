@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from green.errors import UsageError, Where
 from green.factors.names import aliases, device_key, nearest, nearest_zones, zone_of
-from green.tables import FACTOR
+from green.tables import FACTOR, quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -127,6 +127,12 @@ def fingerprint(extra: Sequence[Path] = ()) -> str:
     return sha256(b"".join(sha256(text).digest() for text in texts)).hexdigest()
 
 
+def known(cache: Path, extra: Sequence[Path] = ()) -> str | None:
+    """Return the digest of the rows where `load` has read these files before; None where it has not."""
+    file = _cached(cache, fingerprint(extra))
+    return None if file is None else file.stem.partition("-")[2]
+
+
 def load(connection: DuckDBPyConnection, extra: Sequence[Path] = (), *, cache: Path | None = None) -> str:
     """Create the table `factor` and return the digest of its rows.
 
@@ -134,22 +140,23 @@ def load(connection: DuckDBPyConnection, extra: Sequence[Path] = (), *, cache: P
     """
     if cache is None:
         return _read(connection, extra)
-    known = fingerprint(extra)
-    file = cache / f"{known}.parquet"
-    quoted = "'" + str(file).replace("'", "''") + "'"
-    if file.exists():
-        connection.execute(f"create or replace temp table factor as from read_parquet({quoted})")
-        row = connection.execute(f"select decode(value) from parquet_kv_metadata({quoted}) where key = 'digest'")
-        return str((row.fetchone() or [""])[0])
+    made_of = fingerprint(extra)
+    file = _cached(cache, made_of)
+    if file is not None:
+        connection.execute(f"create or replace temp table factor as from read_parquet({quote(file)})")
+        return file.stem.partition("-")[2]
     digest = _read(connection, extra)
     cache.mkdir(parents=True, exist_ok=True)
-    part = cache / f".{known}.{os.getpid()}"
-    written = "'" + str(part).replace("'", "''") + "'"
-    connection.execute(f"copy factor to {written} (format parquet, kv_metadata {{digest: '{digest}'}})")
+    file, part = cache / f"{made_of}-{digest}.parquet", cache / f".{made_of}.{os.getpid()}"
+    connection.execute(f"copy factor to {quote(part)} (format parquet)")
     part.replace(file)
     for stale in set(cache.glob("*.parquet")) - {file}:
         stale.unlink(missing_ok=True)
     return digest
+
+
+def _cached(cache: Path, made_of: str) -> Path | None:
+    return next(iter(cache.glob(f"{made_of}-*.parquet")), None)
 
 
 def _read(connection: DuckDBPyConnection, extra: Sequence[Path]) -> str:
