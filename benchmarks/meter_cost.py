@@ -2,7 +2,8 @@
 
 Each is a process of its own beside a program that sleeps, and reads what this machine has. CPU time is that of all its
 threads and of the programs that it called, from when it had started until a minute later. Beside them stands the floor:
-a bare loop that wakes once a second, reads the one file of the kernel that the meter reads here, and writes a line.
+bare loops that wake once a second at a random instant, as the meter does; one reads the one file of the kernel that the
+meter reads here, and writes a line, the other does nothing at all.
 """
 
 from __future__ import annotations
@@ -34,14 +35,16 @@ time.sleep({seconds})
 tracker.stop()
 """
 FLOOR = """
-import os, time
+import os, random, time
 source = os.open({source!r}, os.O_RDONLY)
 log = os.open("floor.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-end_s = time.monotonic() + {seconds}
-while time.monotonic() < end_s:
-    time.sleep(1)
-    os.write(log, os.pread(source, 256, 0)[:16] + b" " * 111 + b"\\n")
+start_s = time.monotonic()
+for second in range(int({seconds})):
+    time.sleep(max(0.0, start_s + second + random.random() - time.monotonic()))
+    {work}
 """
+WRITES = 'os.write(log, os.pread(source, 256, 0)[:16] + b" " * 111 + b"\\n")'
+WAKES = "pass"
 
 
 class Seen(NamedTuple):
@@ -73,22 +76,25 @@ def measure(folder: Path) -> list[Ratio]:
     whole_s = str(START_S + SECONDS + 5)
     source = place(Asked(environ=os.environ)).usage_file or "/proc/stat"
     (folder / "other_meter.py").write_text(CODECARBON.format(seconds=whole_s), encoding="utf-8")
-    (folder / "floor.py").write_text(FLOOR.format(source=source, seconds=whole_s), encoding="utf-8")
+    for name, do in (("floor.py", WRITES), ("wakes.py", WAKES)):
+        (folder / name).write_text(FLOOR.format(source=source, seconds=whole_s, work=do), encoding="utf-8")
     meter = [str(BIN / "green"), "meter", "--quiet", "--out", str(folder / "logs"), "--", "sleep", whole_s]
     with (
         subprocess.Popen(meter, cwd=folder) as ours,
         subprocess.Popen([PEERS, str(folder / "other_meter.py")], cwd=folder) as theirs,
         subprocess.Popen([sys.executable, "-I", "-S", str(folder / "floor.py")], cwd=folder) as floor,
+        subprocess.Popen([sys.executable, "-I", "-S", str(folder / "wakes.py")], cwd=folder) as wakes,
     ):
+        each = (ours, theirs, floor, wakes)
         try:
             time.sleep(START_S)
-            before, busy_before_s = [see(one.pid) for one in (ours, theirs, floor)], _busy_s()
+            before, busy_before_s = [see(one.pid) for one in each], _busy_s()
             time.sleep(SECONDS)
-            after, busy_after_s = [see(one.pid) for one in (ours, theirs, floor)], _busy_s()
+            after, busy_after_s = [see(one.pid) for one in each], _busy_s()
         finally:
             ours.terminate()
-            theirs.kill()
-            floor.kill()
+            for other in each[1:]:
+                other.kill()
     (log,) = (folder / "logs").glob("*/*.green.jsonl")
     header, *lines = log.read_text(encoding="ascii").splitlines()
     sensors = len(json.loads(header)["sensors"])
@@ -100,7 +106,8 @@ def measure(folder: Path) -> list[Ratio]:
     name = "meter_cost"
     return [
         Ratio(name, "CPU a minute of our meter", minute_s[0], "s", CPU_GOAL_S, detail),
-        Ratio(name, "CPU a minute of the floor", minute_s[2], "s", None, f"the machine was {busy:.0%} busy"),
+        Ratio(name, "CPU a minute of a loop that reads and writes", minute_s[2], "s", None, f"machine {busy:.0%} busy"),
+        Ratio(name, "CPU a minute of a loop that only wakes", minute_s[3], "s", None, "nothing in Python costs less"),
         Ratio(name, "CPU a minute of CodeCarbon's", minute_s[1], "s", None, "measure_power_secs=1"),
         Ratio(name, "ours / CodeCarbon's", minute_s[0] / minute_s[1], "x", SHARE_GOAL, "the same minute"),
         Ratio(name, "peak memory of our meter", after[0].peak_mb, "MB", MEMORY_GOAL_MB),

@@ -79,16 +79,19 @@ def _prepared(results: Path, shards: Sequence[str], extra: Sequence[Path]) -> tu
 
     Where each is what it was, no engine is started.
     """
+    from green.engine import duckdb  # noqa: PLC0415 -- 120 ms, only where data is moved
+
     out, folder = results / "rejects.parquet", results / stages.KEPT
     inputs = {shard: kept.digest_of(stages.files_of("rejects", results, [shard])) for shard in shards}
+    key = kept.digest(REJECTS, duckdb.__version__)
     known = factors.known(results / stages.FACTORS, extra)
-    if known is not None and _payloads(folder, known).exists() and kept.give(folder, "rejects", out, REJECTS, inputs):
+    if known is not None and _payloads(folder, known).exists() and kept.give(folder, "rejects", out, key, inputs):
         return known, _payloads(folder, known)
     with stages.connect(calls="") as con:
         known = factors.load(con, extra, cache=results / stages.FACTORS)
         _write_payloads(con, _payloads(folder, known))
         _write_rejects(con, stages.files_of("rejects", results, shards), out)
-    kept.keep(folder, "rejects", out, REJECTS, inputs)
+    kept.keep(folder, "rejects", out, key, inputs)
     return known, _payloads(folder, known)
 
 

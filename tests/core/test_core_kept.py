@@ -14,6 +14,7 @@ import pytest
 from green import factors, index, ingest, kept, stages
 from green.config import Config
 from green.tables import quote
+from tests.core.helper import Work, steady
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -193,3 +194,23 @@ def test_what_was_kept_and_is_damaged_is_not_used(tmp_path: Path, harm: str, tak
     assert work.run() == whole
     assert taken[-1] == []
     assert json.loads(state.read_text(encoding="utf-8"))["shards"].keys() == set(SHARDS)
+
+
+def test_the_table_of_rejects_is_given_again_where_none_changed_and_written_anew_where_one_did(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = Work(tmp_path)
+    work.put("a/gpu.csv", steady(100) + "2026/03/01 09:00:00.000, NVIDIA A100-SXM4-80GB, hot\n")
+    work.ledgered()
+    out = work.results / "rejects.parquet"
+    before = out.read_bytes()
+    out.unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(stages, "connect", lambda *_, **__: pytest.fail("an engine was started for it"))
+        work.record()
+    assert out.read_bytes() == before
+    work.put("b/gpu.csv", steady(200) + "2026/03/01 09:00:00.000, NVIDIA A100-SXM4-80GB, cold\n")
+    work.ledgered()
+    with duckdb.connect() as con:
+        files = con.execute(f"SELECT DISTINCT file FROM read_parquet({quote(out)}) ORDER BY file").fetchall()
+    assert files == [("a/gpu.csv",), ("b/gpu.csv",)]
