@@ -55,6 +55,12 @@ def read(folder: Path, name: str) -> State | None:
     return state if sha256(file.read_bytes()).hexdigest() == state.result else None
 
 
+def key_of(folder: Path, name: str, result: Path) -> str:
+    """Return what a result was computed from, where it is the one that was noted; else the digest of its bytes."""
+    state, found = noted(folder, name), sha256(result.read_bytes()).hexdigest()
+    return state.key if state is not None and state.result == found else found
+
+
 def same(kept: State | None, key: str, shards: Mapping[str, str]) -> list[str]:
     """Return the shards whose rows may be taken over, none where too little would be left of the work."""
     if kept is None or kept.key != key:
@@ -70,7 +76,6 @@ def give(folder: Path, name: str, out: Path, key: str, shards: Mapping[str, str]
         return False
     part = out.with_name(f".{out.name}.part")
     _link(folder / f"{name}.parquet", part)
-    os.utime(part)  # made now, as Snakemake sees it
     part.replace(out)
     part.unlink(missing_ok=True)  # one file under two names is not renamed
     return True
@@ -86,11 +91,36 @@ def keep(folder: Path, name: str, result: Path, key: str, shards: Mapping[str, s
 
 
 def _link(source: Path, target: Path) -> None:
+    """Give a file a second name, made now as Snakemake sees it."""
     target.unlink(missing_ok=True)
     try:
         os.link(source, target)
-    except OSError:  # a file system without links
+        os.utime(target)
+    except OSError:  # a file system without links, or somebody else's file
+        target.unlink(missing_ok=True)
         shutil.copyfile(source, target)
+
+
+def seal(part: Path, folder: Path, head: str) -> Path:
+    """Put a finished file in its place, under a name that tells its bytes, and remove those of before."""
+    file = folder / f"{head}-{_seal(head, part)}.parquet"
+    part.replace(file)
+    for stale in set(folder.glob("*.parquet")) - {file}:
+        stale.unlink(missing_ok=True)
+    return file
+
+
+def sealed(folder: Path, start: str) -> Path | None:
+    """Return the file that was put there under a name that starts so; None where there is none, or it was damaged."""
+    for file in folder.glob(f"{start}-*.parquet"):
+        head, _, told = file.stem.rpartition("-")
+        if _seal(head, file) == told:
+            return file
+    return None
+
+
+def _seal(head: str, file: Path) -> str:
+    return sha256(head.encode() + file.read_bytes()).hexdigest()
 
 
 def note(folder: Path, name: str, state: State) -> None:

@@ -15,8 +15,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple
 
-from green import stages, whatif
 from green import told as told_before
+from green import whatif
 from green.factors.names import device_key
 from green.policy import budget_sql
 from green.policy.compile import compile_policy
@@ -26,6 +26,7 @@ from green.policy.judge import moment_of
 from green.policy.metrics import CATALOGUE
 from green.policy.model import BudgetPolicy, IntensityPolicy, LimitPolicy
 from green.policy.sentence import in_unit
+from green.sql import text_of
 from green.tables import quote
 from green.whatif import BASE, Change
 
@@ -176,7 +177,7 @@ def _of_budgets(
 def _again(con: duckdb.DuckDBPyConnection, own: duckdb.DuckDBPyConnection, run_ids: Sequence[str], temp: Path) -> None:
     """Make the rows of ingest of some runs of the store, as the base tables of `own`."""
     con.execute("CREATE OR REPLACE TEMP TABLE sought AS SELECT unnest($runs) AS run_id", {"runs": list(run_ids)})
-    con.execute(stages.text_of("again"))
+    con.execute(text_of("again"))
     for name, columns in BASE.items():
         file = temp / f"{name}.parquet"
         con.execute(f"COPY again_{name} TO {quote(file)} (FORMAT parquet)")

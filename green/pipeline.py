@@ -18,6 +18,7 @@ from green.errors import UsageError, Where
 from green.handover import CHECKED, IDENTITY, INDEX, LEFT, NEEDS, RECEIPTS, Needs
 from green.layout import Layout, Layouts
 from green.settled import Settled, key_of, recalled
+from green.sql import text_digest
 from green.tables import INGEST
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ def settings(config: Config) -> dict[str, str]:
     shipped = factors.shipped_digest()
     for name, stage in stages.STAGES.items():
         # our own SQL and factor files by content: as inputs they would be paths of this machine
-        out[name] = {"factors": shipped, "sql": stages.text_digest(name), "version": stage.version, **of_stage[name]}
+        out[name] = {"factors": shipped, "sql": text_digest(name), "version": stage.version, **of_stage[name]}
     out["report"] = config.report.model_dump(mode="json")
     return {name: json.dumps(value, sort_keys=True, indent=0) + "\n" for name, value in out.items()}
 

@@ -20,6 +20,7 @@ from green import factors, index, pipeline, stages
 from green.audit import commit, migrate, store
 from green.audit.record import series_digests
 from green.errors import UsageError
+from green.sql import code_digest
 
 if TYPE_CHECKING:
     import duckdb
@@ -150,7 +151,7 @@ def _conditions(con: duckdb.DuckDBPyConnection, told: Assessment, config: Config
     for name, then, is_now in (
         *([("hourly series", *series)] if series != ["{}", "{}"] else []),
         ("configuration", told.said["config_sha256"], pipeline.config_digest(config)),
-        ("code", told.said["code_sha256"], stages.code_digest()),
+        ("code", told.said["code_sha256"], code_digest()),
         ("green", told.said["green_version"], green.__version__),
         ("engine", f"DuckDB {told.said['duckdb_version']}", f"DuckDB {duckdb.__version__}"),
     ):

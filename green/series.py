@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from green import kept
 from green.errors import InputError, Where
 from green.factors.names import zone_of
 from green.tables import EXACT, SERIES, quote
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 OURS = "a CSV or Parquet file with the columns zone, hour_at, intensity_gco2e_per_kwh"
 HOUR_US = 3_600_000_000
+VERSION = "1"  # bump when the same files would give another table
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,12 @@ REFUSALS = (
     Refusal("WattTime", "moer", "marginal intensity, not the average of the grid", _LIFECYCLE),
     Refusal("WattTime", "point_time", "marginal intensity, not the average of the grid", _LIFECYCLE),
 )
+
+
+def digest(files: Iterable[str]) -> str:
+    """Return the digest of all that the table `series` depends on: bytes, and how a name says that they are read."""
+    paths = [Path(file) for file in files]
+    return kept.digest(VERSION, [path.suffixes for path in paths], kept.digest_of(paths))
 
 
 def load(con: duckdb.DuckDBPyConnection, files: Iterable[str]) -> None:

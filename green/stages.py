@@ -6,14 +6,14 @@ file takes and which columns it gives. Nothing here computes.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from green import factors, kept, series
+from green.factors import cached
+from green.sql import formulas_in, text_digest, text_of
 from green.tables import EMBODIED, EMISSIONS, ENERGY, FACTOR, INGEST, INSTRUMENT, SERIES, quote
 
 if TYPE_CHECKING:
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
     from green.config import Config
 
-SQL = Path(__file__).parent / "sql"
-FORMULA = re.compile(r"^CREATE OR REPLACE MACRO (\w+)\([^;]*;", re.MULTILINE)  # none holds a semicolon
-_WORD = re.compile(r"\w+")
 UNSORTED = "samples are not sorted"
 # Runs are computed in slices of about so many samples, so that memory does not grow with all of them. What a
 # device gives (a row an hour) weighs in memory as so many samples.
@@ -100,27 +97,11 @@ def connect(spill: Path | None = None, *, threads: int = 1, calls: str | None = 
         options["temp_directory"] = str(spill / ".spill")
     con = duckdb.connect(config=options)
     con.execute("SET TimeZone = 'UTC'")
-    # Joins run as they are written. DuckDB's guess of what a deep chain of joins gives reaches 10^11 rows, for which
-    # its windows make room: a third of what the energy of one shard costs.
+    # Joins run in the order in which they are written. DuckDB's guess of what a deep chain of joins gives reaches 10^11
+    # rows, for which its windows make room: a third of what the energy of one shard costs.
     con.execute("SET disabled_optimizers = 'join_order'")
     con.execute(text_of("formulas") if calls is None else formulas_in(calls))
     return con
-
-
-def formulas_in(text: str) -> str:
-    """Return the formulas that a text calls, and those that they call, in their order: making all takes 15 ms."""
-    every = {match[1]: match[0] for match in FORMULA.finditer(text_of("formulas"))}
-    called: set[str] = set()
-    new = every.keys() & set(_WORD.findall(text))
-    while new:
-        called |= new
-        new = (every.keys() & {word for name in new for word in _WORD.findall(every[name])}) - called
-    return "\n".join(formula for name, formula in every.items() if name in called)
-
-
-def text_of(name: str) -> str:
-    """Return the text of a SQL file."""
-    return (SQL / f"{name}.sql").read_text(encoding="utf-8")
 
 
 def bind(con: duckdb.DuckDBPyConnection, table: str, files: Sequence[Path], view: str = "") -> None:
@@ -168,18 +149,18 @@ def run(  # noqa: PLR0913 -- one argument an input of the rule
     extra = [Path(file) for file in factor_files]
     if stage.per_shard:
         with connect(out.parent, calls=text_of(stage.name)) as con:
-            factors.load(con, extra, cache=results / FACTORS)
+            cached.load(con, extra, results / FACTORS)
             _bind(con, stage, results, shards, settings, series_files)
             copy = _copy_slices if "samples" in stage.reads and _is_large(con) else _copy_sorted
             copy(con, stage, part, settings)
         part.replace(out)
         return
-    key = _key(stage, results, settings, factors.fingerprint(extra), series_files)
+    key = _key(stage, results, settings, cached.fingerprint(extra), series_files)
     inputs = {shard: kept.digest_of(_of_shard(stage, results, shard)) for shard in shards}
     if kept.give(results / KEPT, stage.name, out, key, inputs):
         return
     with connect(out.parent, calls=text_of(stage.name)) as con:
-        factors.load(con, extra, cache=results / FACTORS)
+        cached.load(con, extra, results / FACTORS)
         # instruments are spread over all runs: what one uses, another lacks
         same = [] if settings.get("instruments") else _same(con, stage, results, key, inputs)
         _bind(con, stage, results, [shard for shard in shards if shard not in same], settings, series_files)
@@ -224,15 +205,15 @@ def _key(
     """Return the digest of all that every row of a result depends on."""
     from green.engine import duckdb  # noqa: PLC0415 -- as above
 
-    before = [kept.read(results / KEPT, name) for name in stage.reads if name in STAGES and not STAGES[name].per_shard]
+    before = [name for name in stage.reads if name in STAGES and not STAGES[name].per_shard]
     return kept.digest(
         stage.version,
         text_digest(stage.name),
         stage.gives,
         settings,
         factors_sha256,
-        kept.digest_of([Path(file) for file in series_files]),
-        [None if state is None else state.key for state in before],
+        series.digest(series_files),
+        [kept.key_of(results / KEPT, name, results / f"{name}.parquet") for name in before],
         duckdb.__version__,
     )
 
@@ -322,14 +303,3 @@ def _copy(
         f"COPY ({rows}) TO {quote(out)} (FORMAT parquet, COMPRESSION zstd)",
         {name: settings[name] for name in stage.settings},
     )
-
-
-def text_digest(name: str) -> str:
-    """Return the digest of a stage's SQL and of the formulas that it calls."""
-    return sha256((text_of("formulas") + text_of(name)).encode()).hexdigest()
-
-
-def code_digest() -> str:
-    """Return the digest of every SQL file: what a result was computed with."""
-    parts = [file.read_bytes() for file in sorted(SQL.glob("*.sql"))]
-    return sha256(b"\0".join(parts)).hexdigest()

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import green
-from green import factors, kept, stages
+from green import factors, kept
 from green.engine import duckdb as engine
 from green.index import write_text
 from green.policy.finding import Mend
 from green.policy.model import BudgetPolicy
 from green.policy.written import recorded, signed
+from green.sql import code_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -47,7 +48,7 @@ def keys(
     common = kept.digest(
         green.__version__,
         engine.__version__,
-        stages.code_digest(),
+        code_digest(),
         factors.shipped_digest(),
         kept.digest_of([Path(file) for file in files]),
         rates.settings,

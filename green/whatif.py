@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from green import factors, series, stages
+from green import series, stages
+from green.factors import cached
 from green.factors.names import device_key
+from green.sql import text_of
 from green.tables import DEVICE, EMISSIONS, EXACT, RUN, STATEMENT, UNITS
 
 if TYPE_CHECKING:
@@ -68,7 +70,7 @@ def rates_of(config: Config, results: Path | None = None) -> Rates:
 def connect(rates: Rates) -> duckdb.DuckDBPyConnection:
     """Open a database in memory with the factors and series."""
     con = stages.connect()
-    factors.load(con, [Path(file) for file in rates.factors], cache=rates.cache)
+    cached.load(con, [Path(file) for file in rates.factors], rates.cache)
     series.load(con, rates.series)
     return con
 
@@ -89,14 +91,14 @@ def price(con: duckdb.DuckDBPyConnection, changes: Iterable[Change], rates: Rate
         " unnest($4::VARCHAR[]), unnest($5::VARCHAR[]), unnest($6::DOUBLE[]), make_timestamptz(unnest($7::BIGINT[]))",
         columns,
     )
-    con.execute(stages.text_of("whatif"))
+    con.execute(text_of("whatif"))
     stages.bind(con, "samples", [])
     con.execute("DROP TABLE IF EXISTS instrument")
     stages.bind_instruments(con, ())
     for name, stage in stages.STAGES.items():
         typed = ", ".join(f'CAST("{column}" AS {kind}) AS "{column}"' for column, kind in stage.gives.items())
         given = {key: rates.settings[name][key] for key in stage.settings}
-        con.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT {typed} FROM ({stages.text_of(name)})", given)
+        con.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT {typed} FROM ({text_of(name)})", given)
 
 
 def priced() -> str:

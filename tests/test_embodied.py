@@ -16,6 +16,7 @@ from green.audit import store
 from green.audit.verify import verify
 from green.hardware import bill
 from green.model import Device
+from green.sql import text_of
 from tests.core.helper import Work, smi
 from tests.sql.test_sql import load
 
@@ -54,7 +55,7 @@ def charged(
     """Return the rows of the embodied stage over the factors that we ship."""
     load(con, "run", list(runs) or [{"run_id": "a", "duration_s": 3600}])
     load(con, "device", [{**DEVICE, "device_id": f"d{n:03d}", **one} for n, one in enumerate(devices)])
-    got = con.execute(stages.text_of("embodied"), {"lifetime_h": None})
+    got = con.execute(text_of("embodied"), {"lifetime_h": None})
     names = [column[0] for column in got.description]
     found = [dict(zip(names, row, strict=True)) for row in got.fetchall()]
     return {(row["run_id"], row["device_id"]): row for row in found}

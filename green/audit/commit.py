@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from green.audit import ledger, migrate, schema, store
 from green.audit.origin import written_by
 from green.errors import StoreError
-from green.stages import bind, files_of, text_of
+from green.sql import text_of
+from green.stages import bind, files_of
 from green.tables import FACTOR, quote
 
 if TYPE_CHECKING:

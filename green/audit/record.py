@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import green
-from green import factors, kept, stages
+from green import kept, stages
 from green.audit import commit, schema, store
+from green.factors import cached
+from green.sql import code_digest
 from green.tables import quote
 
 if TYPE_CHECKING:
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
+PAYLOADS = "payloads"  # below what is kept: a file for a set of factors
 REJECTS = "1"  # bump when the same rejects would give another table
 
 
@@ -37,7 +40,7 @@ def record(  # noqa: PLR0913 -- one argument an input of the rule
 
     factors_sha256, used = _prepared(results, shards, [Path(file) for file in factor_files])
     assessment: dict[str, Any] = {
-        "code_sha256": stages.code_digest(),
+        "code_sha256": code_digest(),
         "config_sha256": config_sha256,
         "duckdb_version": duckdb.__version__,
         "factors_sha256": factors_sha256,
@@ -84,35 +87,32 @@ def _prepared(results: Path, shards: Sequence[str], extra: Sequence[Path]) -> tu
     out, folder = results / "rejects.parquet", results / stages.KEPT
     inputs = {shard: kept.digest_of(stages.files_of("rejects", results, [shard])) for shard in shards}
     key = kept.digest(REJECTS, duckdb.__version__)
-    known = factors.known(results / stages.FACTORS, extra)
-    if known is not None and _payloads(folder, known).exists() and kept.give(folder, "rejects", out, key, inputs):
-        return known, _payloads(folder, known)
+    known = cached.known(results / stages.FACTORS, extra)
+    used = None if known is None else kept.sealed(folder / PAYLOADS, _head(known))
+    if known is not None and used is not None and kept.give(folder, "rejects", out, key, inputs):
+        return known, used
     with stages.connect(calls="") as con:
-        known = factors.load(con, extra, cache=results / stages.FACTORS)
-        _write_payloads(con, _payloads(folder, known))
+        known = cached.load(con, extra, results / stages.FACTORS)
+        used = kept.sealed(folder / PAYLOADS, _head(known)) or _write_payloads(con, folder / PAYLOADS, _head(known))
         _write_rejects(con, stages.files_of("rejects", results, shards), out)
     kept.keep(folder, "rejects", out, key, inputs)
-    return known, _payloads(folder, known)
+    return known, used
 
 
-def _payloads(folder: Path, factors_sha256: str) -> Path:
-    """Return the place of the file that has every factor of a set as the payload of an event."""
-    return folder / "payloads" / f"{kept.digest(factors_sha256, schema.checksum(), commit.factor_payload())}.parquet"
+def _head(factors_sha256: str) -> str:
+    """Return what the payloads of a set of factors depend on."""
+    return kept.digest(factors_sha256, schema.checksum(), commit.factor_payload())
 
 
-def _write_payloads(con: duckdb.DuckDBPyConnection, file: Path) -> None:
-    """Write the payloads of the table `factor`, once for a set of factors."""
-    if file.exists():
-        return
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_suffix(".part")
+def _write_payloads(con: duckdb.DuckDBPyConnection, folder: Path, head: str) -> Path:
+    """Write every row of the table `factor` as the payload of an event, once for a set of factors."""
+    folder.mkdir(parents=True, exist_ok=True)
+    part = folder / f".{head}.part"
     con.execute(
         f"COPY (SELECT *, to_json({commit.factor_payload()})::VARCHAR AS payload FROM factor)"
         f" TO {quote(part)} (FORMAT parquet)"
     )
-    part.replace(file)
-    for stale in set(file.parent.glob("*.parquet")) - {file}:
-        stale.unlink(missing_ok=True)
+    return kept.seal(part, folder, head)
 
 
 def _write_rejects(con: duckdb.DuckDBPyConnection, files: Sequence[Path], out: Path) -> None:
@@ -125,17 +125,16 @@ def _write_rejects(con: duckdb.DuckDBPyConnection, files: Sequence[Path], out: P
     part.replace(out)
 
 
-def _state(results: Path, shards: Sequence[str]) -> kept.State | None:
-    """Return what the facts of every shard are made of; None where that is not known."""
-    before = kept.read(results / stages.KEPT, "emissions")
-    if before is None:
-        return None
-    tables = ("run", "energy", "units", "metrics", "inputs", "run_inputs")
+def _state(results: Path, shards: Sequence[str]) -> kept.State:
+    """Return what the facts of every shard are made of."""
+    folder = results / stages.KEPT
+    keys = [kept.key_of(folder, name, results / f"{name}.parquet") for name in ("embodied", "emissions")]
+    tables = ("run", "device", "energy", "units", "metrics", "inputs", "run_inputs")
     inputs = {
         shard: kept.digest_of([file for table in tables for file in stages.files_of(table, results, [shard])])
         for shard in shards
     }
-    return kept.State(kept.digest(before.key, schema.checksum()), inputs, "")
+    return kept.State(kept.digest(keys, schema.checksum()), inputs, "")
 
 
 def _recent(con: duckdb.DuckDBPyConnection, folder: Path, state: kept.State) -> list[str]:

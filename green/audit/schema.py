@@ -10,7 +10,7 @@ import re
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from green.stages import text_of
+from green.sql import text_of
 from green.tables import EMBODIED, EMISSIONS, ENERGY, EXACT, INPUTS, INSTRUMENT, METRICS, NAMES, UNITS, quote
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from green.audit import definitions, ledger, migrate, schema, store
 from green.audit.commit import project
 from green.audit.walk import walk
 from green.errors import StoreError, Where
-from green.stages import code_digest, text_of
+from green.sql import code_digest, text_of
 from green.tables import quote
 
 if TYPE_CHECKING:

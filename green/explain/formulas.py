@@ -6,7 +6,7 @@ import re
 from functools import cache
 from typing import NamedTuple
 
-from green.stages import text_of
+from green.sql import text_of
 
 _MACRO = re.compile(
     r"((?:^--[^\n]*\n)+)((?:CREATE OR REPLACE MACRO [^;]*;\s*?\n?)+)",

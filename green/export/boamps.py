@@ -73,7 +73,7 @@ def _report(run: Row, facts: Facts) -> dict[str, Any]:
             *properties(run),
             *({"name": f"green:unit:{row['unit']}", "value": repr(row["amount"])} for row in units),
             *(
-                {"name": "green:hardware_without_number", "value": device["name"] or device["device_id"]}
+                {"name": "green:hardware_left_out", "value": device["name"] or device["device_id"]}
                 for device in facts.devices[run["run_id"]]
                 if not _is_counted(device)
             ),

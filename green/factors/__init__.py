@@ -10,14 +10,13 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import math
-import os
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from green.errors import UsageError, Where
 from green.factors.names import aliases, device_key, nearest, nearest_zones, zone_of
-from green.tables import FACTOR, quote
+from green.tables import FACTOR
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -121,45 +120,7 @@ def shipped_digest() -> str:
     return sha256(b"\0".join(path.read_bytes() for path in files())).hexdigest()
 
 
-def fingerprint(extra: Sequence[Path] = ()) -> str:
-    """Return the digest of the bytes that the table `factor` is made of: known without an engine."""
-    texts = (path.read_bytes() for path in [*sorted(_HERE.iterdir()), *extra] if path.suffix in {".csv", ".py"})
-    return sha256(b"".join(sha256(text).digest() for text in texts)).hexdigest()
-
-
-def known(cache: Path, extra: Sequence[Path] = ()) -> str | None:
-    """Return the digest of the rows where `load` has read these files before; None where it has not."""
-    file = _cached(cache, fingerprint(extra))
-    return None if file is None else file.stem.partition("-")[2]
-
-
-def load(connection: DuckDBPyConnection, extra: Sequence[Path] = (), *, cache: Path | None = None) -> str:
-    """Create the table `factor` and return the digest of its rows.
-
-    With a folder as `cache`, tables that were read once are taken from there: four jobs of a pipeline need them.
-    """
-    if cache is None:
-        return _read(connection, extra)
-    made_of = fingerprint(extra)
-    file = _cached(cache, made_of)
-    if file is not None:
-        connection.execute(f"create or replace temp table factor as from read_parquet({quote(file)})")
-        return file.stem.partition("-")[2]
-    digest = _read(connection, extra)
-    cache.mkdir(parents=True, exist_ok=True)
-    file, part = cache / f"{made_of}-{digest}.parquet", cache / f".{made_of}.{os.getpid()}"
-    connection.execute(f"copy factor to {quote(part)} (format parquet)")
-    part.replace(file)
-    for stale in set(cache.glob("*.parquet")) - {file}:
-        stale.unlink(missing_ok=True)
-    return digest
-
-
-def _cached(cache: Path, made_of: str) -> Path | None:
-    return next(iter(cache.glob(f"{made_of}-*.parquet")), None)
-
-
-def _read(connection: DuckDBPyConnection, extra: Sequence[Path]) -> str:
+def load(connection: DuckDBPyConnection, extra: Sequence[Path] = ()) -> str:
     """Create the table `factor` from the files, of which the last row of a `factor_id` wins; return its digest."""
     _fill(connection, extra)
     text = " || chr(31) || ".join(f"coalesce(cast({name} as varchar), '')" for name in FACTOR)

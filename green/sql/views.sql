@@ -545,7 +545,8 @@ known AS (
         a.green_version,
         a.duckdb_version,
         g.given,
-        s.payload ->> '$.series_sha256' AS series_sha256
+        -- the content alone: a series under another name is the same
+        list_sort(json_extract_string(s.payload, '$.series_sha256.*')) AS series_sha256
     FROM told AS t
     LEFT JOIN assessment AS a ON t.assessed = a.seq
     LEFT JOIN ledger AS s ON t.assessed = s.seq

@@ -181,3 +181,12 @@ def test_an_hourly_series_is_recorded_by_its_content_and_a_changed_one_is_named(
     work.record(config_sha256=config_digest(config), series_files=[str(file)])
     (row,) = work.query("SELECT superseded_because FROM run_history WHERE run_id = 'a' AND superseded_by IS NOT NULL")
     assert {"inputs", "series"} <= set(row["superseded_because"])
+    renamed = file.with_name("other.csv")
+    file.rename(renamed)
+    work.put("a/gpu.csv", steady(400, 20))
+    work.compute()
+    work.record(config_sha256=config_digest(config), series_files=[str(renamed)])
+    history = "SELECT superseded_because FROM run_history WHERE run_id = 'a' AND superseded_by IS NOT NULL"
+    (*_, row) = work.query(f"{history} ORDER BY superseded_by")
+    assert "inputs" in row["superseded_because"]
+    assert "series" not in row["superseded_because"], "the same content under another name"

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from green import factors, stages
 from green.config import Config
+from green.sql import text_of
 from green.tables import PHYSICAL
 from tests.core.helper import Work, fetched, steady
 
@@ -44,7 +45,7 @@ class Bench(Work):
             stages.bind(con, "instrument", [])
             given = stages.settings_of(Config(logs="x"))
             for name, stage in stages.STAGES.items():
-                sql = stages.text_of(name)
+                sql = text_of(name)
                 for key, value in given[name].items():
                     assert value is None
                     sql = sql.replace(f"${key}", "NULL")

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from green import stages
+from green.sql import text_of
 from tests.core.helper import START, Work, fetched, smi
 
 HOUR_US = 3_600_000_000
@@ -62,7 +63,7 @@ def energy(con: duckdb.DuckDBPyConnection, readings: list[Reading], gap_us: int)
 
 
 def _energy() -> str:
-    return stages.text_of("energy").replace("$max_gap_us", "NULL").replace("$model_rest", "NULL")
+    return text_of("energy").replace("$max_gap_us", "NULL").replace("$model_rest", "NULL")
 
 
 def exact(

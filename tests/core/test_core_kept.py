@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 
-from green import factors, index, ingest, kept, stages
+from green import factors, index, ingest, kept, series, stages
 from green.config import Config
+from green.factors.cached import fingerprint
 from green.tables import quote
 from tests.core.helper import Work, steady
 
@@ -214,3 +215,96 @@ def test_the_table_of_rejects_is_given_again_where_none_changed_and_written_anew
     with duckdb.connect() as con:
         files = con.execute(f"SELECT DISTINCT file FROM read_parquet({quote(out)}) ORDER BY file").fetchall()
     assert files == [("a/gpu.csv",), ("b/gpu.csv",)]
+
+
+def test_hardware_that_the_site_has_and_no_log_names_reaches_the_store_when_it_changes(tmp_path: Path) -> None:
+    work = Work(tmp_path, settings=fitted(1))
+    for number in range(4):
+        work.put(f"r{number}/gpu.csv", steady(100 + number))
+    work.ledgered()
+    work.settings = fitted(8)
+    work.ingest("2")
+    for name in stages.STAGES:
+        work.stage(name)
+    work.record(config_sha256="other")
+    held = work.query("SELECT run_id, as_double(embodied_kgco2e) AS kg FROM current_run ORDER BY run_id")
+    assert [row["kg"] for row in held] == pytest.approx([float(row["embodied_kgco2e"]) for row in work.runs().values()])
+    assert all(row["kg"] > 0 for row in held)
+
+
+def fitted(count: int) -> dict[str, Any]:
+    hardware = [{"device": "NVIDIA A100-SXM4-80GB", "count": count}]
+    return {"default_site": "x", "sites": {"x": {"region": "FR", "hardware": hardware}}}
+
+
+@pytest.mark.parametrize("name", ["own.csv", "own.txt", "own.CSV", "own"])
+def test_an_own_table_of_factors_counts_whatever_its_name(tmp_path: Path, name: str) -> None:
+    table = tmp_path / name
+    found = {fingerprint(), fingerprint([])}
+    for text in ("a\n", "b\n"):
+        table.write_text(text, encoding="utf-8")
+        found.add(fingerprint([table]))
+    assert len(found) == 3
+    second = tmp_path / "second"
+    second.write_text("a\n", encoding="utf-8")
+    assert fingerprint([table, second]) != fingerprint([second, table])
+
+
+@pytest.mark.parametrize("harm", ["restored", "state lost"])
+def test_emissions_follow_the_embodied_result_that_is_there(tmp_path: Path, harm: str) -> None:
+    work = Sharded(tmp_path)
+    for shard in SHARDS:
+        work.put(shard, 0, random.Random(2))  # noqa: S311 -- as above; its devices are known
+    work.run(embodied={"lifetime_h": 1000.0})
+    settings = stages.settings_of(Config(logs=str(work.logs), shards=1))
+    out, file, state = (
+        work.results / name for name in ("emissions.parquet", "embodied.parquet", "cache/embodied.json")
+    )
+    if harm == "restored":
+        with duckdb.connect() as con:
+            con.execute(
+                f"CREATE TABLE e AS SELECT * REPLACE (embodied_kgco2e * 10 AS embodied_kgco2e) FROM {quote(file)}"
+            )
+            file.unlink()
+            con.execute(f"COPY e TO {quote(file)} (FORMAT parquet)")
+    else:
+        for life_h in (1000.0, 50_000.0):
+            file.unlink()
+            lasting = {**settings["embodied"], "lifetime_h": life_h}
+            stages.run(stages.STAGES["embodied"], work.results, SHARDS, file, settings=lasting)
+            state.unlink()
+            stages.run(stages.STAGES["emissions"], work.results, SHARDS, out, settings=settings["emissions"])
+    stages.run(stages.STAGES["emissions"], work.results, SHARDS, out, settings=settings["emissions"])
+    with duckdb.connect() as con:
+        sums = [f"(SELECT sum(embodied_kgco2e) FROM read_parquet({quote(one)}))" for one in (out, file)]
+        (totals,) = con.execute(f"SELECT {', '.join(sums)}").fetchall()
+    assert totals[0] is not None, "two unknown sums would be equal, too"
+    assert totals[0] == totals[1]
+
+
+@pytest.mark.parametrize("folder", ["factors", "payloads"])
+@pytest.mark.parametrize("harm", ["cut", "emptied", "renamed"])
+def test_a_damaged_table_of_factors_in_the_cache_is_made_anew(tmp_path: Path, folder: str, harm: str) -> None:
+    work = Work(tmp_path)
+    work.put("a/gpu.csv", steady(100))
+    work.ledgered()
+    (file,) = (work.results / "cache" / folder).glob("*.parquet")
+    whole = file.read_bytes()
+    if harm == "renamed":
+        head, *_ = file.stem.split("-")
+        file.rename(file.with_name(f"{head}-{'0' * 64}-{'0' * 64}.parquet"))
+    else:
+        file.write_bytes(whole[:100] if harm == "cut" else b"")
+    work.put("b/gpu.csv", steady(200))
+    work.ledgered()
+    (again,) = (work.results / "cache" / folder).glob("*.parquet")
+    assert (again.name, again.read_bytes()) == (file.name, whole)
+    assert len(work.query("FROM current_run")) == 2
+
+
+def test_a_series_counts_by_its_bytes_and_by_how_its_name_says_they_are_read(tmp_path: Path) -> None:
+    first, packed, moved = (tmp_path / name for name in ("s.csv", "s.csv.gz", "t.csv"))
+    for file in (first, packed, moved):
+        file.write_bytes(b"zone,hour_at,intensity_gco2e_per_kwh\n")
+    assert series.digest([str(first)]) == series.digest([str(moved)])
+    assert series.digest([str(first)]) != series.digest([str(packed)])

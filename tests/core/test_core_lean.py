@@ -15,6 +15,7 @@ from green.index import write_parts
 from green.output import json as as_json
 from green.policy import files as listing
 from green.policy import load as policies
+from green.sql import FORMULA, formulas_in, text_of
 from tests.core.helper import Work
 from tests.report_names import POLICIES, record
 
@@ -34,23 +35,23 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Work:
 
 @pytest.mark.parametrize("name", sorted(stages.STAGES))
 def test_a_stage_has_every_formula_that_it_calls(name: str) -> None:
-    every = {one[1] for one in stages.FORMULA.finditer(stages.text_of("formulas"))}
-    has = {one[1] for one in stages.FORMULA.finditer(stages.formulas_in(stages.text_of(name)))}
-    with stages.connect(calls=stages.text_of(name)) as con:
+    every = {one[1] for one in FORMULA.finditer(text_of("formulas"))}
+    has = {one[1] for one in FORMULA.finditer(formulas_in(text_of(name)))}
+    with stages.connect(calls=text_of(name)) as con:
         made = {
             row[0] for row in con.execute("SELECT function_name FROM duckdb_functions() WHERE NOT internal").fetchall()
         }
     assert has == made
     assert has < every
-    texts = stages.text_of(name) + stages.formulas_in(stages.text_of(name))
+    texts = text_of(name) + formulas_in(text_of(name))
     assert {one for one in every if f"{one}(" in texts} <= has
 
 
 def test_the_formulas_of_a_text_are_closed_and_in_their_order() -> None:
-    found = stages.formulas_in("SELECT per_unit(1, 2), no_such(3)")
-    assert [one[1] for one in stages.FORMULA.finditer(found)] == ["per_unit"]
-    assert stages.formulas_in("SELECT 1") == ""
-    assert "CREATE OR REPLACE MACRO dies_per_wafer" in stages.formulas_in("wafer_mm2(1, 2)")
+    found = formulas_in("SELECT per_unit(1, 2), no_such(3)")
+    assert [one[1] for one in FORMULA.finditer(found)] == ["per_unit"]
+    assert formulas_in("SELECT 1") == ""
+    assert "CREATE OR REPLACE MACRO dies_per_wafer" in formulas_in("wafer_mm2(1, 2)")
 
 
 def test_metrics_that_no_policy_names_change_no_verdict(work: Work) -> None:

@@ -17,9 +17,9 @@ import rfc8785
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from green import stages
 from green.audit import commit, ledger, schema, store, verify
 from green.errors import StoreError
+from green.sql import text_of
 from tests.core.helper import Work, steady
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"])) | st.sampled_from(
@@ -408,7 +408,7 @@ def test_a_missing_store_is_an_error_for_verify(tmp_path: Path) -> None:
 
 def test_every_kind_of_event_that_has_a_projection_has_one_statement() -> None:
     statements = schema.projections()
-    assert len(statements) == stages.text_of("projections").count("INSERT INTO")
+    assert len(statements) == text_of("projections").count("INSERT INTO")
     for kind, statement in statements.items():
         assert statement.count("INSERT INTO") == 1
         assert statement.count(f"WHERE kind = '{kind}'") == 1

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from green import stages
+from green.sql import text_of
 
 CHECKS = settings(max_examples=25, deadline=None)
 MIX = 500.0
@@ -59,7 +60,7 @@ def market(
             for row in rows:
                 slots = ", ".join(f"CAST(? AS {columns[name]})" for name in row)
                 con.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({slots})", list(row.values()))
-        got = con.execute(stages.text_of("emissions"))
+        got = con.execute(text_of("emissions"))
         names = [column[0] for column in got.description]
         return {row[0]: dict(zip(names, row, strict=True)) for row in got.fetchall()}
 

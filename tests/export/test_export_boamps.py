@@ -87,9 +87,9 @@ def test_hardware_that_the_form_has_no_number_for_is_named_beside(work: Work) ->
     beside = [{**device, "name": "A100", "count": 0.5}, {**device, "device_id": "d2", "name": None, "count": None}]
     report = json.loads(export.render("boamps", replace(facts, devices={"a": [device, *beside]})))
     assert len(report["infrastructure"]["components"]) == 1
-    named = [row["value"] for row in report["properties"] if row["name"] == "green:hardware_without_number"]
+    named = [row["value"] for row in report["properties"] if row["name"] == "green:hardware_left_out"]
     assert named == ["A100", "d2"]
-    assert "green:hardware_without_number" not in {row["name"] for row in reports(work, "a")["properties"]}
+    assert "green:hardware_left_out" not in {row["name"] for row in reports(work, "a")["properties"]}
 
 
 def test_clouds_region_names_its_provider_and_no_country_is_guessed(work: Work) -> None:

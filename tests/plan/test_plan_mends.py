@@ -200,9 +200,9 @@ def test_a_run_whose_figures_do_not_come_out_again_is_told_nothing(
     work = ran(tmp_path)
     policies = limit("carbon.total", "30 kgCO2e")
     assert told(judged(work, policies))
-    text = mends.stages.text_of
+    text = mends.text_of
     wrong = text("again").replace("* 3.6e6 /", "* 3.7e6 /")
-    monkeypatch.setattr(mends.stages, "text_of", lambda name: wrong if name == "again" else text(name))
+    monkeypatch.setattr(mends, "text_of", lambda name: wrong if name == "again" else text(name))
     assert told(judged(work, policies)) == {}
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from green import stages, yaml
+from green.sql import text_of
 
 HERE = Path(__file__).parent
 CASES = sorted(HERE.glob("*/*.yaml"))
@@ -42,7 +43,7 @@ def result(case: dict[str, Any], stage: stages.Stage) -> list[dict[str, Any]]:
         for table in stage.reads:
             load(con, table, expand(case["given"].get(table, [])))
         settings = {name: case.get("settings", {}).get(name) for name in stage.settings}
-        got = con.execute(stages.text_of(stage.name), settings)
+        got = con.execute(text_of(stage.name), settings)
         names = [column[0] for column in got.description]
         return [dict(zip(names, row, strict=True)) for row in got.fetchall()]
 
