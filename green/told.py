@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import green
-from green import factors, kept
+from green import kept, series
 from green.engine import duckdb as engine
+from green.factors import cached
 from green.index import write_text
 from green.policy.finding import Mend
 from green.policy.model import BudgetPolicy
@@ -44,13 +45,12 @@ def keys(
     runs = sorted({run_id for _, of_one in findings.values() for run_id in of_one})
     facts = dict(con.execute(_FACTS, {"runs": runs}).fetchall())
     head = con.execute(_HEAD).fetchall()[0][0]
-    files = [*map(str, rates.factors), *map(str, rates.series)]
     common = kept.digest(
         green.__version__,
         engine.__version__,
         code_digest(),
-        factors.shipped_digest(),
-        kept.digest_of([Path(file) for file in files]),
+        cached.fingerprint([Path(file) for file in rates.factors]),
+        series.digest(rates.series),
         rates.settings,
     )
     return {

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from green.errors import UsageError, Where
-from green.factors.names import aliases, device_key, nearest, nearest_zones, zone_of
+from green.factors.names import HERE, aliases, device_key, nearest, nearest_zones, zone_of
 from green.tables import FACTOR
 
 if TYPE_CHECKING:
@@ -102,12 +102,11 @@ _HIDE = """
     and (own.valid_to is null or ours.valid_from is null or ours.valid_from <= own.valid_to)
     and (coalesce(ours.valid_from, ours.valid_to) is not null or coalesce(own.valid_from, own.valid_to) is null)
 """
-_HERE = Path(__file__).parent
 
 
 def files() -> list[Path]:
     """Return our own tables in order; the names of devices are no facts and stay out."""
-    return sorted(path for path in _HERE.glob("*.csv") if path.name != "aliases.csv")
+    return sorted(path for path in HERE.glob("*.csv") if path.name != "aliases.csv")
 
 
 def subject_key(quantity: str, subject: str) -> str:

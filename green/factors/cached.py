@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from green import factors, kept
+from green.factors.names import HERE
 from green.tables import FACTOR, quote
 
 if TYPE_CHECKING:
@@ -14,14 +15,12 @@ if TYPE_CHECKING:
 
     from duckdb import DuckDBPyConnection
 
-_HERE = Path(__file__).parent
-
 
 def fingerprint(extra: Sequence[Path] = ()) -> str:
     """Return the digest of all that the table is made of, which needs no table to be read."""
     from green.engine import duckdb  # noqa: PLC0415 -- only where data is moved
 
-    ours = [path for path in sorted(_HERE.iterdir()) if path.suffix in {".csv", ".py"}]
+    ours = [path for path in sorted(HERE.iterdir()) if path.suffix in {".csv", ".py"}]
     return kept.digest(kept.digest_of(ours), kept.digest_of(extra), FACTOR, duckdb.__version__)
 
 
