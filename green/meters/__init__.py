@@ -29,6 +29,8 @@ class About:
     wraps_at_j: float | None = None  # where a counter starts again
     is_ours: bool = True  # False: recorded beside the run, never counted for it
     extra: Mapping[str, str | float] = field(default_factory=dict)  # further keys of the header, such as low_w
+    places: int = 6  # digits of a reading after its point: the pipeline keeps millionths, a driver may count coarser
+    is_constant: bool = False  # a model's reading that never changes: it is asked for once
 
 
 class Sensor(Protocol):

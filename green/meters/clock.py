@@ -26,19 +26,23 @@ class Clock:
         awake: Callable[[], float] = time.monotonic,
     ) -> None:
         """Anchor the log's time to the wall clock of now."""
-        self._wall, self._boot, self._awake = wall, boot, awake
-        self.started_at = wall()
-        self._from = boot()
-        self._told_drift_s = 0.0
-        self._told_asleep_s = self.started_at - awake()
+        self._wall, self.boot, self._awake = wall, boot, awake
+        self.started_at, self.from_s = wall(), boot()
+        self._expect(self.started_at - self.from_s, self.from_s - awake())
+
+    def _expect(self, ahead_s: float, asleep_s: float) -> None:
+        """Note by how much the time since boot is behind the wall clock, and ahead of the time awake."""
+        self._ahead_s, self._asleep_s = ahead_s, asleep_s
+        self._least_ahead_s, self._most_ahead_s = ahead_s - JUMP_S, ahead_s + JUMP_S
+        self._most_asleep_s = asleep_s + JUMP_S
 
     def elapsed_s(self) -> float:
         """Return the seconds since the start, those asleep included."""
-        return self._boot() - self._from
+        return self.boot() - self.from_s
 
     def now(self) -> float:
         """Return the log's time, in Unix seconds."""
-        return self.started_at + self._boot() - self._from
+        return self.started_at + self.boot() - self.from_s
 
     def drift_s(self) -> float:
         """Return by how much the wall clock is ahead of the log's time."""
@@ -49,20 +53,26 @@ class Clock:
 
         ("clock", drift) after the wall clock was set, ("suspend", seconds) after the machine slept.
         """
-        t = self.started_at + self._boot() - self._from
-        drift_s = self._wall() - t
-        asleep_s = t - self._awake()
-        is_set = not -JUMP_S < drift_s - self._told_drift_s < JUMP_S
-        if not is_set and asleep_s - self._told_asleep_s <= JUMP_S:
+        boot_s = self.boot()
+        t = self.started_at + boot_s - self.from_s
+        ahead_s, asleep_s = self._wall() - boot_s, boot_s - self._awake()
+        if self._least_ahead_s < ahead_s < self._most_ahead_s and asleep_s <= self._most_asleep_s:
             return t, ()
+        return t, self._changed(ahead_s, asleep_s)
+
+    def _changed(self, ahead_s: float, asleep_s: float) -> Sequence[tuple[str, float]]:
+        """Return what happened, and expect it from now on."""
         found = []
-        if is_set:
-            self._told_drift_s = drift_s
-            found.append(("clock", drift_s))
-        if asleep_s - self._told_asleep_s > JUMP_S:
-            found.append(("suspend", asleep_s - self._told_asleep_s))
-            self._told_asleep_s = asleep_s
-        return t, found
+        if self._least_ahead_s < ahead_s < self._most_ahead_s:
+            ahead_s = self._ahead_s
+        else:
+            found.append(("clock", ahead_s - (self.started_at - self.from_s)))
+        if asleep_s <= self._most_asleep_s:
+            asleep_s = self._asleep_s
+        else:
+            found.append(("suspend", asleep_s - self._asleep_s))
+        self._expect(ahead_s, asleep_s)
+        return found
 
 
 class Strata:
@@ -93,10 +103,14 @@ class Strata:
     def next_s(self, elapsed_s: float) -> float:
         """Return the instant of the next stratum; those that went by unused (a slow disk, a sleep) are left out."""
         while True:
-            if not self._ready_s:  # some at once: to make one costs more than the rest of a wake-up of the loop
-                first = max(self._made, int(elapsed_s / self.every_s))
-                self._made = first + BLOCK
-                self._ready_s = [self.instant_s(stratum) for stratum in reversed(range(first, self._made))]
-            instant_s = self._ready_s.pop()
+            ready_s = self._ready_s or self._more_s(elapsed_s)
+            instant_s = ready_s.pop()
             if instant_s >= elapsed_s:
                 return instant_s
+
+    def _more_s(self, elapsed_s: float) -> list[float]:
+        """Make some at once: to make one costs more than the rest of a wake-up of the loop."""
+        first = max(self._made, int(elapsed_s / self.every_s))
+        self._made = first + BLOCK
+        self._ready_s = [self.instant_s(stratum) for stratum in reversed(range(first, self._made))]
+        return self._ready_s

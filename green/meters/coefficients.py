@@ -24,6 +24,10 @@ class Interval(NamedTuple):
         return Interval(self.low * other.low, self.value * other.value, self.high * other.high)
 
 
+Curve = tuple[tuple[float, float, float, float, float, float, float], ...]
+"""Parts of a line in order: up to a load, and for low, value and high the watts at no load and those a load adds."""
+
+
 class Processor(NamedTuple):
     """What the tables know of a processor."""
 
@@ -81,25 +85,15 @@ class Model(NamedTuple):
     storage_w_per_gb: Interval
 
 
-class Curve:
-    """What a model draws by its load, linear between points that are in order; made once, asked with each reading."""
-
-    def __init__(self, points: Iterable[tuple[float, Interval]], times: Interval) -> None:
-        """Take the points, each end of them times its own of a second interval."""
-        scaled = [(load, share.times(times)) for load, share in points]
-        self._parts: list[tuple[float, ...]] = []
-        for (at0, first), (at1, last) in pairwise(scaled):
-            ends = [end for a, b in zip(first, last, strict=True) for end in (a, b - a)]
-            self._parts.append((at1, at0, at1 - at0, *ends))
-
-    def at(self, load: float) -> tuple[float, float, float]:
-        """Return low, value and high at a load, from nothing to all."""
-        for part in self._parts:
-            if load <= part[0]:
-                break
-        _, from_load, wide, low, low_more, value, value_more, high, high_more = part
-        way = (load - from_load) / wide
-        return low + low_more * way, value + value_more * way, high + high_more * way
+def curve(points: Iterable[tuple[float, Interval]], times: Interval) -> Curve:
+    """Return what a model draws by its load, linear between points that are in order, times an interval."""
+    scaled = [(load, share.times(times)) for load, share in points]
+    parts = []
+    for (at0, first), (at1, last) in pairwise(scaled):
+        slopes = [(b - a) / (at1 - at0) for a, b in zip(first, last, strict=True)]
+        low_w, value_w, high_w = (a - slope * at0 for a, slope in zip(first, slopes, strict=True))
+        parts.append((at1, low_w, slopes[0], value_w, slopes[1], high_w, slopes[2]))
+    return tuple(parts)
 
 
 def model() -> Model:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from green.meters.options import Options
     from green.meters.watch import Decision, Guard
 
-FOLLOWED_S = 1.0  # how often it is looked whether what the command left is gone
+LOOKED_S = 1.0  # how often it is looked whether a process is gone whose end nobody tells us
 NOT_FOUND_EXIT, NOT_RUN_EXIT, INTERRUPTED_EXIT = 127, 126, 130  # as a shell has them
 
 
@@ -234,6 +234,12 @@ class Metering:
                 return True
         return self.is_over
 
+    def _ends_unheard(self) -> bool:
+        """Tell whether nobody says when the run has ended: what the command left, or a process on an old kernel."""
+        if self.child is not None:
+            return self.child.status is not None
+        return self.pidfd is None and self.options.pid is not None
+
     def _left(self) -> list[int]:
         """Return the processes that the command left behind."""
         return [pid for pid in child.descendants(os.getpid()) if pid != self.viewer]
@@ -242,8 +248,8 @@ class Metering:
         """Sample until the end; return what the footer says of it."""
         while not self._is_gone():
             until_s = self.kill_at_s
-            if self.child is not None and self.child.status is not None:  # what it left is followed
-                until_s = self.clock.elapsed_s() + FOLLOWED_S
+            if self._ends_unheard():
+                until_s = self.clock.elapsed_s() + LOOKED_S
             self.loop.turn(until_s)
             if self.kill_at_s is not None and self.clock.elapsed_s() >= self.kill_at_s:
                 self.kill_at_s = self.clock.elapsed_s() + self.options.grace

@@ -14,11 +14,12 @@ class Held:
         """Keep where it is; it is opened with the first reading."""
         self._path, self._most_bytes = path, most_bytes
         self._fd = _CLOSED
+        self._pread = os.pread
 
     def read(self) -> bytes:
         """Return what it says now, nothing where it can't be read."""
         try:
-            return os.pread(self._fd, self._most_bytes, 0)
+            return self._pread(self._fd, self._most_bytes, 0)
         except OSError:
             return self._anew()
 

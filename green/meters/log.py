@@ -28,21 +28,21 @@ class Log:
         self._waiting: deque[bytes] = deque()
         self._waiting_bytes = 0
         self._is_refused = self._is_dirty = False
+        self._write = os.write
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o644)
 
     def record(self, record: Mapping[str, object]) -> bool:
         """Write an object as a line: the header, an event, the footer."""
-        return self.line(json.dumps(record, ensure_ascii=True, allow_nan=False))
+        return self.line(json.dumps(record, ensure_ascii=True, allow_nan=False).encode("ascii") + b"\n")
 
-    def line(self, text: str) -> bool:
-        """Write a line of ASCII; return whether the system took it."""
-        data = text.encode("ascii") + b"\n"
-        if self._waiting:
+    def line(self, data: bytes) -> bool:
+        """Write a line with its end; return whether the system took it."""
+        if self._waiting_bytes:
             self._keep(data)
             return self._retry()
         self._is_dirty = True
         try:
-            written = os.write(self._fd, data)
+            written = self._write(self._fd, data)
         except OSError as error:
             self._keep(data)
             self._refused(error)

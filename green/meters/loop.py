@@ -8,6 +8,7 @@ import select
 import signal
 from typing import TYPE_CHECKING, Any
 
+from green.meters.readings import Readings
 from green.meters.tally import Tally
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from green.meters.log import Log
     from green.meters.pipe import Lines
 
-MOST_NOTES = 20  # of one sensor that comes and goes
 PLACES = 6  # of a second: microseconds
 
 
@@ -38,21 +38,15 @@ class Loop:
         """Prepare; nothing is read before `sample`."""
         self.log, self.clock, self.strata, self.lines = log, clock, strata, lines
         self.readings = 0
-        self.tally = Tally([sensor.about for sensor in sensors], longest_gap_s=10 * strata.every_s)
+        self._sensors = Readings(sensors, self.note)
+        self.tally = Tally(self._sensors.abouts, longest_gap_s=10 * strata.every_s)
         self.is_tallied = False  # who watches needs the energy so far; nobody else pays for it
         self.on_energy: Callable[[float], None] | None = None  # is told that energy, in kWh, after each reading
         self.notes: Sequence[Note] = ()  # what families count beside their sensors: with each sync, and at the end
-        self._asked: list[tuple[str, Callable[[], float | None]]] = [
-            (f', "{sensor.about.id}": ', sensor.read) for sensor in sensors
-        ]
-        self._ids = [sensor.about.id for sensor in sensors]
-        self._lost: set[int] = set()
-        self._told = [0] * len(sensors)
         self._fsync_s = fsync_s
         self._sync_t = clock.started_at + fsync_s if fsync_s else math.inf
         self._due_s = 0.0
         self._poll = select.poll()
-        self._heard = self._poll.poll
         self._on: dict[int, Callable[[], None]] = {}
         if lines is not None:
             self.listen(lines.fd, self._events)
@@ -84,29 +78,10 @@ class Loop:
     def sample(self) -> None:
         """Read every sensor once, and write a line."""
         t, changes = self.clock.tell()
-        parts = [f'{{"t": {t:.6f}']
-        readings: list[float | None] = []
-        for number, (key, read) in enumerate(self._asked):
-            try:
-                reading = read()
-            except Exception as error:  # noqa: BLE001 -- a sensor that somebody else brought must not end the run beside it
-                self._gone(number, f"{type(error).__name__}: {error}"[:200])
-                reading = None
-            if reading is None or reading - reading != 0.0:  # null, NaN or infinite
-                reading = None
-                parts.append(f"{key}null")
-                self._gone(number)
-            else:  # microwatts and microjoules, as the pipeline keeps them
-                parts.append(f"{key}{reading:.6f}".rstrip("0").rstrip("."))
-                if number in self._lost:
-                    self._lost.remove(number)
-                    self._tell(number, {"is": "back"})
-            readings.append(reading)
-        parts.append("}")
-        self.log.line("".join(parts))
+        self.log.line(self._sensors.line(t))
         self.readings += 1
         if self.is_tallied:
-            self._tally(t, readings)
+            self._tally(t, self._sensors.all())
         if self.lines is not None and self.lines.counted:
             self._counts()
         for kind, by_s in changes:
@@ -128,16 +103,6 @@ class Loop:
         for said in filter(None, (note() for note in self.notes)):
             self.note({"event": "note", **said})
 
-    def _gone(self, number: int, why: str = "") -> None:
-        if number not in self._lost:
-            self._lost.add(number)
-            self._tell(number, {"is": "lost", **({"why": why} if why else {})})
-
-    def _tell(self, number: int, said: dict[str, str]) -> None:
-        self._told[number] += 1
-        if self._told[number] <= MOST_NOTES:
-            self.note({"event": "note", "note": "sensor", "id": self._ids[number], **said})
-
     def start(self) -> None:
         """Take the first reading and bring the header to the disk."""
         self.sample()
@@ -145,16 +110,30 @@ class Loop:
         self._due_s = self.strata.next_s(self.clock.elapsed_s())
 
     def turn(self, until_s: float | None = None) -> None:
-        """Wait for the next instant or for what comes first, and do what is to be done; `until_s` wakes it earlier."""
-        wake_s = self._due_s if until_s is None else min(self._due_s, until_s)
-        wait_s = wake_s - self.clock.elapsed_s()
-        for fd, _ in self._heard(max(0, int(wait_s * 1000) + 1)):
+        """Sample at each instant until something was heard; with `until_s`, or where the energy is told, wait once.
+
+        A processor that slept has forgotten what a wait and a reading need, so that both cost what they touch.
+        """
+        boot, from_s, listen = self.clock.boot, self.clock.from_s, self._poll.poll
+        while True:
+            wake_s = self._due_s
+            if until_s is not None and until_s < wake_s:
+                wake_s = until_s
+            wait_ms = (wake_s - (boot() - from_s)) * 1000.0
+            heard = listen(wait_ms if wait_ms > 0.0 else 0.0)  # noqa: FURB136 -- max is one thing more; a negative wait has no end
+            if heard:
+                self._answer(heard)
+            elapsed_s = boot() - from_s
+            if elapsed_s >= self._due_s:
+                self.sample()
+                self._due_s = self.strata.next_s(elapsed_s)
+            if heard or until_s is not None or self.is_tallied:
+                return
+
+    def _answer(self, heard: Sequence[tuple[int, int]]) -> None:
+        for fd, _ in heard:
             if fd in self._on:
                 self._on[fd]()
-        elapsed_s = self.clock.elapsed_s()
-        if elapsed_s >= self._due_s:
-            self.sample()
-            self._due_s = self.strata.next_s(elapsed_s)
 
     def end(self, footer: dict[str, Any]) -> bool:
         """Take the last reading, write the footer, close the log; tell whether every line is in it."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from green.meters import Asked, Sensor
 
 AVERAGED = "averaged power"
+MILLI = 3  # places of what the driver counts in: milliwatts and millijoules
 NEWER_DRIVER = "install a driver of the branch 535 or later"
 NO_DRIVER = {
     "NVMLError_LibraryNotFound": ("its driver is not installed here", "install the NVIDIA driver where there is a GPU"),
@@ -152,7 +153,9 @@ class Nvml:
 
         refusal = self._refusal(counter)
         if refusal is None:
-            about = About(f"{sensor_id}_j", "gpu", "energy_j", "counter", gpu.name, gpu.uuid, None, is_ours, extra)
+            about = About(
+                f"{sensor_id}_j", "gpu", "energy_j", "counter", gpu.name, gpu.uuid, None, is_ours, extra, MILLI
+            )
             found.append(_Reading(about, counter, nvml))
         else:
             refusals.append(f"energy counter: {refusal}")
@@ -162,7 +165,7 @@ class Nvml:
                 said = {**extra, "power_is": how}
                 if how == AVERAGED:
                     said["averages_s"] = 1.0  # read once a second it misses nothing, at even instants best
-                about = About(sensor_id, "gpu", "power_w", "sampled", gpu.name, gpu.uuid, None, is_ours, said)
+                about = About(sensor_id, "gpu", "power_w", "sampled", gpu.name, gpu.uuid, None, is_ours, said, MILLI)
                 found.append(_Reading(about, power, nvml))
                 break
             refusals.append(f"{how}: {refusal}")

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from green.meters.usage import UNREAD, of_group
+from green.meters.usage import GroupTime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -199,14 +199,11 @@ def _memory(folder: str, version: int) -> int | None:
 
 def _usage_file(folder: str, version: int) -> str | None:
     name = f"{folder}/cpuacct.usage" if version == 1 else f"{folder}/cpu.stat"
-    held, seconds = of_group(name)
+    group = GroupTime(name)
     try:
-        seconds(held.read())
-    except UNREAD:
-        return None
+        return None if group.seconds() is None else name
     finally:
-        held.close()
-    return name
+        group.close()
 
 
 def _container(asked: Asked, who: str, paths: str) -> str | None:

@@ -10,19 +10,23 @@ from __future__ import annotations
 
 import re
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from green.meters import About, Blind, Sight
-from green.meters.coefficients import Curve, Interval, model, processor
+from green.meters.coefficients import Interval, curve, model, processor
 from green.meters.place import place
-from green.meters.usage import Usage
+from green.meters.usage import run_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from green.meters import Asked, Sensor
-    from green.meters.coefficients import Model
+    from green.meters.coefficients import Curve, Model
     from green.meters.place import Place
+    from green.meters.usage import GroupTime, MachineTime
+
+    Time = GroupTime | MachineTime
 
 GIB = 1 << 30
 ENDS = ("low", "high")
@@ -31,43 +35,39 @@ ENDS = ("low", "high")
 class _Modelled:
     """A counter of modelled energy: watts at the load between two readings, times the time between them."""
 
-    def __init__(self, about: About, usage: Usage, watts: Curve) -> None:
+    def __init__(self, about: About, busy: Time, cpus: float, watts: Curve, clock: Callable[[], float]) -> None:
         self.about = about
-        self._load = usage.load
-        self._watts_at = watts.at
+        self._busy_s, self._clock = busy.seconds, clock
+        self._cpus, self._watts = cpus, watts
+        self._last: tuple[float, float] | None = None
         self.low_j = self.value_j = self.high_j = 0.0
 
     def read(self) -> float | None:
         """Return joules since the first reading; None where the load can't be read."""
-        found = self._load()
-        if found is None:
+        busy_s, now_s = self._busy_s(), self._clock()
+        if busy_s is None:
             return None
-        passed_s, load = found
-        low_w, value_w, high_w = self._watts_at(load)
-        self.low_j += low_w * passed_s
-        self.high_j += high_w * passed_s
-        self.value_j += value_w * passed_s
+        last, self._last = self._last, (busy_s, now_s)
+        if last is None or now_s <= last[1]:
+            return self.value_j
+        passed_s = now_s - last[1]
+        load = (busy_s - last[0]) / (passed_s * self._cpus)
+        load = 0.0 if load < 0.0 else 1.0 if load > 1.0 else load  # noqa: FURB136 -- a builtin is sought in three places
+        for most, low_w, low_more_w, value_w, value_more_w, high_w, high_more_w in self._watts:  # noqa: B007 -- those of the part that is left at the end
+            if load <= most:
+                break
+        self.low_j += (low_w + low_more_w * load) * passed_s
+        self.high_j += (high_w + high_more_w * load) * passed_s
+        self.value_j += (value_w + value_more_w * load) * passed_s
         return self.value_j
 
 
-class _Low:
-    """The low end of a modelled counter, as of the last reading of its value."""
+class _End:
+    """The low or the high end of a modelled counter, as of the last reading of its value."""
 
-    def __init__(self, about: About, of: _Modelled) -> None:
+    def __init__(self, about: About, of: _Modelled, end: str) -> None:
         self.about = about
-        self._of = of
-
-    def read(self) -> float | None:
-        """Return joules since the first reading."""
-        return self._of.low_j
-
-
-class _High(_Low):
-    """Its high end."""
-
-    def read(self) -> float | None:
-        """Return joules since the first reading."""
-        return self._of.high_j
+        self.read: Callable[[], float | None] = partial(getattr, of, f"{end}_j")  # joules since the first reading
 
 
 class Constant:
@@ -93,7 +93,7 @@ class Procfs:
         self.kinds: frozenset[str] = frozenset()
         self._measured = measured
         self._clock = clock
-        self._usage: Usage | None = None
+        self._busy: Time | None = None
 
     def look(self, asked: Asked) -> Sight:
         """Model what is not measured."""
@@ -114,12 +114,12 @@ class Procfs:
 
     def close(self) -> None:
         """Close the files of the load."""
-        if self._usage is not None:
-            self._usage.close()
+        if self._busy is not None:
+            self._busy.close()
 
     def _processors(self, asked: Asked, where: Place, blind: list[Blind]) -> Sequence[Sensor]:
-        self._usage = usage = Usage(asked, where, self._clock)
-        if usage.run_s() is None:
+        self._busy = busy = run_time(asked, where)
+        if busy.seconds() is None:
             why = "neither /proc/stat nor the time of a control group can be read"
             blind.append(Blind("the load of the processors", why, "mount /proc", "UNMEASURED_CPU"))
             return ()
@@ -131,11 +131,12 @@ class Procfs:
             mend = "run on bare metal with RAPL, or declare cpu with its power below hardware: in run.yaml"
             blind.append(Blind(what, why, mend, "UNKNOWN_CPU"))
             each = Interval(where.cpus, where.cpus, where.cpus)
-            watts = Curve(((0.0, curves.idle_w), (1.0, curves.full_w)), each)
+            watts = curve(((0.0, curves.idle_w), (1.0, curves.full_w)), each)
         extra: dict[str, str | float] = {"low_is": "cpu_low", "high_is": "cpu_high", "cpus": where.cpus}
-        value = _Modelled(About("cpu", "cpu", "energy_j", "modelled", name, extra=extra), usage, watts)
-        low, high = (About(f"cpu_{end}", "cpu", "energy_j", "modelled", name, is_ours=False) for end in ENDS)
-        return (value, _Low(low, value), _High(high, value))
+        about = About("cpu", "cpu", "energy_j", "modelled", name, extra=extra)
+        value = _Modelled(about, busy, where.cpus, watts, self._clock)
+        abouts = {end: About(f"cpu_{end}", "cpu", "energy_j", "modelled", name, is_ours=False) for end in ENDS}
+        return (value, *(_End(about, value, end) for end, about in abouts.items()))
 
 
 def _memory(where: Place, w_per_gb: Interval) -> Sensor:
@@ -146,7 +147,8 @@ def _memory(where: Place, w_per_gb: Interval) -> Sensor:
         "high_ratio": w_per_gb.high / w_per_gb.value,
         "capacity_gb": size_gb,
     }
-    return Constant(About("dram", "dram", "power_w", "modelled", "memory", extra=extra), size_gb * w_per_gb.value)
+    about = About("dram", "dram", "power_w", "modelled", "memory", extra=extra, is_constant=True)
+    return Constant(about, size_gb * w_per_gb.value)
 
 
 def _watts(asked: Asked, where: Place, curves: Model) -> tuple[str | None, Curve | None]:
@@ -172,4 +174,4 @@ def _watts(asked: Asked, where: Place, curves: Model) -> tuple[str | None, Curve
     else:  # how its virtual processors lie on threads is hidden: two of a core, or one
         threads = [where.cpus / known.cores / each for each in (2, 1)]
         parts = Interval(threads[0], threads[0], threads[1])
-    return name, Curve(curves.loads, known.rated_w.times(parts))
+    return name, curve(curves.loads, known.rated_w.times(parts))

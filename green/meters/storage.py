@@ -53,9 +53,11 @@ class Storage:
             "low_ratio": min(size_gb * per_gb.low / power_w, 1.0),
             "high_ratio": max(size_gb * per_gb.high / power_w, 1.0),
         }
-        # a job with a part of the node has a part of its disks, and nobody knows which
-        about = About("storage", "storage", "power_w", "modelled", "disks", is_ours=where.is_whole, extra=extra)
-        if where.is_whole:
+        is_ours = where.is_whole  # a job with a part of the node has a part of its disks, and nobody knows which
+        about = About(
+            "storage", "storage", "power_w", "modelled", "disks", None, None, is_ours, extra, is_constant=True
+        )
+        if is_ours:
             self.kinds = frozenset(("storage",))
         traffic = Traffic(f"{asked.proc}/diskstats", frozenset(disks))
         return Sight((Constant(about, power_w),), notes=[traffic] if traffic.is_told else ())

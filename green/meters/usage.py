@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from green.meters.held import Held
@@ -34,60 +33,92 @@ def busy_s(stat: bytes, allowed: frozenset[int] = frozenset()) -> float:
     return total / TICKS_PER_S
 
 
-def of_group(file: str) -> tuple[Held, Callable[[bytes], float]]:
-    """Return a control group's file of processor time, and what reads the seconds in its text."""
-    if file.endswith("cpuacct.usage"):  # version 1: nanoseconds
-        return Held(file, MOST_GROUP), lambda said: int(said) / 1e9
-    return Held(file, MOST_GROUP), lambda said: int(said.partition(b"usage_usec ")[2].split(None, 1)[0]) / 1e6
+def _most_bytes(online: int, allowed: frozenset[int]) -> int:
+    """Return how much of /proc/stat is read: the lines of single processors only where some of them count."""
+    return (1 + (online if allowed else 0)) * MOST_LINE
 
 
-class Usage:
-    """The processor time of a run and of its machine."""
+def _of_text(said: bytes) -> int:
+    """Return the microseconds that the file of a control group of version 2 tells."""
+    return int(said.partition(b"usage_usec ")[2].split(None, 1)[0])
 
-    def __init__(self, asked: Asked, where: Place, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._cpus, self._at_rest = where.cpus, where.cpus / where.online
-        lines = 1 + (where.online if where.allowed else 0)
-        self._stat = self._own = Held(f"{asked.proc}/stat", lines * MOST_LINE)
-        self._own_s: Callable[[bytes], float] = lambda said: busy_s(said, where.allowed)
-        if where.usage_file is not None:
-            self._own, self._own_s = of_group(where.usage_file)
-        self._last: tuple[float, float] | None = None  # of the share
-        self._at: tuple[float, float] | None = None  # of the load
 
-    def run_s(self) -> float | None:
-        """Return the run's time so far: of its control group, else of the processors that it may use."""
+class GroupTime:
+    """A control group's file of processor time; it is read with each reading, so that all it needs is at hand."""
+
+    def __init__(self, file: str) -> None:
+        """Take its path; version 1 tells nanoseconds and nothing else."""
+        self._held = Held(file, MOST_GROUP)
+        is_first = file.endswith("cpuacct.usage")
+        self._number: Callable[[bytes], int] = int if is_first else _of_text
+        self._unit_s = 1e9 if is_first else 1e6
+
+    def seconds(self) -> float | None:
+        """Return the time so far; None where it can't be read."""
         try:
-            return self._own_s(self._own.read())
+            return self._number(self._held.read()) / self._unit_s
         except UNREAD:
             return None
 
+    def close(self) -> None:
+        """Close the file."""
+        self._held.close()
+
+
+class MachineTime:
+    """The time of all processors, or of some, by /proc/stat."""
+
+    def __init__(self, proc: str, online: int, allowed: frozenset[int] = frozenset()) -> None:
+        """Take the folder; some count where not all are allowed."""
+        self._held = Held(f"{proc}/stat", _most_bytes(online, allowed))
+        self._allowed = allowed
+
+    def seconds(self) -> float | None:
+        """Return the time so far; None where it can't be read."""
+        try:
+            return busy_s(self._held.read(), self._allowed)
+        except UNREAD:
+            return None
+
+    def close(self) -> None:
+        """Close the file."""
+        self._held.close()
+
+
+def run_time(asked: Asked, where: Place) -> GroupTime | MachineTime:
+    """Return the processor time of a run: of its control group, else of the processors that it may use."""
+    if where.usage_file is not None:
+        return GroupTime(where.usage_file)
+    return MachineTime(asked.proc, where.online, where.allowed)
+
+
+class Usage:
+    """What part of the machine's processor time is the run's."""
+
+    def __init__(self, asked: Asked, where: Place) -> None:
+        self._at_rest = where.cpus / where.online
+        self._allowed = where.allowed
+        self._all = Held(f"{asked.proc}/stat", _most_bytes(where.online, where.allowed))
+        self._own = None if where.usage_file is None else GroupTime(where.usage_file)
+        self._last: tuple[float, float] | None = None
+
     def share(self) -> float | None:
         """Return the run's part of the machine's busy time since the last call, its part of the processors at rest."""
-        said = self._stat.read()
+        said = self._all.read()
         try:
             all_s = busy_s(said)
-            run_s = self._own_s(said if self._own is self._stat else self._own.read())
+            run_s = busy_s(said, self._allowed) if self._own is None else self._own.seconds()
         except UNREAD:
+            return None
+        if run_s is None:
             return None
         last, self._last = self._last, (run_s, all_s)
         if last is None or all_s <= last[1]:
             return self._at_rest
         return min(max((run_s - last[0]) / (all_s - last[1]), 0.0), 1.0)
 
-    def load(self) -> tuple[float, float] | None:
-        """Return the seconds since the last call, and the load of the run's processors in them."""
-        try:
-            run_s, now_s = self._own_s(self._own.read()), self._clock()
-        except UNREAD:
-            return None
-        last, self._at = self._at, (run_s, now_s)
-        if last is None or now_s <= last[1]:
-            return 0.0, 0.0
-        passed_s = now_s - last[1]
-        return passed_s, min(max((run_s - last[0]) / (passed_s * self._cpus), 0.0), 1.0)
-
     def close(self) -> None:
         """Close the files."""
-        self._stat.close()
-        self._own.close()
+        self._all.close()
+        if self._own is not None:
+            self._own.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import resource
 import signal
@@ -192,6 +193,77 @@ def test_sensor_that_raises_is_lost_with_its_words_and_the_others_go_on(tmp_path
     assert (reading["rude"], reading["gpu0"]) == (None, 5.0)
 
 
+def test_sensors_that_were_read_before_one_raised_are_not_asked_twice(tmp_path: Path) -> None:
+    loop = loop_of(tmp_path, Given(5.0, 6.0), RudeSensor(), Given(7.0, 8.0, about=OTHER), times=Times())
+    loop.sample()
+    loop.sample()
+    read = [one for one in records(loop.log.path) if "gpu0" in one]
+    assert [(one["gpu0"], one["rude"], one[OTHER.id]) for one in read] == [(5.0, None, 7.0), (6.0, None, 8.0)]
+
+
+def test_what_never_changes_is_asked_once_and_written_each_time(tmp_path: Path) -> None:
+    memory = About("dram", "dram", "power_w", "modelled", is_constant=True)
+    times = Times()
+    loop = loop_of(tmp_path, Given(8.75, about=memory), Given(300.0, None, 300.0), times=times)
+    loop.is_tallied = True
+    for _ in range(3):
+        loop.sample()
+        times.pass_by(1.0)
+    read = [one for one in records(loop.log.path) if "dram" in one]
+    assert [(one["gpu0"], one["dram"]) for one in read] == [(300.0, 8.75), (None, 8.75), (300.0, 8.75)]
+    assert {kind: joules for kind, _, joules in loop.tally.parts_j()} == {"gpu": 600.0, "dram": 17.5}
+
+
+def test_readings_have_the_places_that_their_driver_counts_in(tmp_path: Path) -> None:
+    milli = About("gpu0", "gpu", "power_w", "sampled", places=3)
+    loop = loop_of(tmp_path, Given(251.337, about=milli), times=Times())
+    loop.sample()
+    assert Path(loop.log.path).read_text() == f'{{"t": {UTC0:.6f}, "gpu0": 251.337}}\n'
+
+
+@pytest.mark.parametrize("name", ["50%", "%s %d", 'the "first"', "Prozessor-Kühlung", "{t}"])
+def test_any_name_of_a_sensor_is_written_as_it_is(tmp_path: Path, name: str) -> None:
+    found = [
+        About(name, "gpu", "power_w", "sampled"),
+        About(f"{name}!", "gpu", "power_w", "modelled", is_constant=True),
+    ]
+    loop = loop_of(tmp_path, *(Given(1.5, None, about=about) for about in found), times=Times())
+    loop.sample()
+    loop.sample()
+    first, note, second = records(loop.log.path)
+    assert note["id"] == name
+    assert ({**first, "t": 0}, {**second, "t": 0}) == (
+        {"t": 0, name: 1.5, f"{name}!": 1.5},
+        {"t": 0, name: None, f"{name}!": 1.5},
+    )
+
+
+def test_a_turn_takes_all_readings_until_something_is_heard(tmp_path: Path) -> None:
+    times, heard = Times(), []
+    loop = loop_of(tmp_path, Given(*[1.0] * 10), times=times)
+    loop.start()
+    loop.listen(99_999, lambda: heard.append(loop.readings))
+
+    class Poll:
+        """Lets the time of a wait pass; hears something in the sixth."""
+
+        waits = 0
+
+        def poll(self, wait_ms: float) -> list[tuple[int, int]]:
+            times.pass_by(math.ceil(wait_ms) / 1000)  # as the kernel's
+            self.waits += 1
+            return [(99_999, 1)] if self.waits == 6 else []
+
+    loop._poll = Poll()  # type: ignore[assignment]  # noqa: SLF001 -- no test waits for seconds
+    loop.turn()
+    assert heard == [6]  # the first, and one after each wait before
+    assert loop.readings == 7
+    instants = [one["t"] - UTC0 for one in records(loop.log.path)]
+    assert instants[1:] == pytest.approx([Strata(1.0, 7).instant_s(n) for n in range(1, 7)], abs=1e-3)
+    loop.turn(until_s=times.boot_s)  # long gone by: one wait of no length
+    assert loop.readings in (7, 8)
+
+
 def test_readings_are_written_in_microwatts_and_no_finer(tmp_path: Path) -> None:
     loop = loop_of(tmp_path, Given(1 / 3, 1234567890.123456789), times=Times())
     loop.sample()
@@ -287,10 +359,10 @@ def test_full_disk_keeps_what_fits_and_goes_on_where_it_stopped(tmp_path: Path) 
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (95, hard))
-        written = [log.line(f'{{"t": {n}, "gpu0": 300}}') for n in range(10)]
+        written = [log.line(b'{"t": %d, "gpu0": 300}\n' % n) for n in range(10)]
         assert Path(log.path).stat().st_size == 95  # four lines and a part of the fifth
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        assert log.line('{"t": 10, "gpu0": 300}')
+        assert log.line(b'{"t": 10, "gpu0": 300}\n')
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         signal.signal(signal.SIGXFSZ, before)
@@ -308,7 +380,7 @@ def test_what_waits_is_bounded_and_what_is_lost_is_counted(tmp_path: Path) -> No
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
         for n in range(1000):
-            log.line(f'{{"t": {n:04}}}')
+            log.line(b'{"t": %04d}\n' % n)
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         assert not log.close()
     finally:

@@ -11,7 +11,7 @@ import pytest
 from green.meters import Asked
 from green.meters.held import Held
 from green.meters.place import Place, place
-from green.meters.usage import Usage, busy_s
+from green.meters.usage import busy_s, run_time
 from tests.meters.rig.trees import Machine, write
 
 
@@ -56,7 +56,7 @@ def test_a_quota_of_version_1_and_an_unlimited_memory(machine: Machine) -> None:
     assert (where.cpus, where.container) == (0.5, "docker")
     assert where.memory_b == where.machine_memory_b
     asked = Asked(pid=1, proc=str(machine.proc), sys=str(machine.sys))
-    assert Usage(asked, where).run_s() == 3.0
+    assert run_time(asked, where).seconds() == 3.0
 
 
 def test_no_quota_of_version_1_is_none(machine: Machine) -> None:
@@ -101,7 +101,7 @@ def test_an_affinity_is_a_limit_and_its_processors_are_counted(machine: Machine)
     assert (where.cpus, where.allowed) == (3.0, {1, 4, 5})
     machine.busy(10, 1, 10, 10, 2, 3)
     asked = Asked(pid=1, proc=str(machine.proc), sys=str(machine.sys))
-    assert Usage(asked, where).run_s() == pytest.approx(6.0)
+    assert run_time(asked, where).seconds() == pytest.approx(6.0)
 
 
 def test_a_load_is_read_again_and_again_without_opening_a_file(
@@ -110,21 +110,19 @@ def test_a_load_is_read_again_and_again_without_opening_a_file(
     machine.process(1, groups="0::/docker/0123456789ab")
     write(machine.sys / "fs/cgroup/cpu.stat", "usage_usec 1000000")
     asked = Asked(pid=1, proc=str(machine.proc), sys=str(machine.sys))
-    usage = Usage(asked, find(machine))
-    assert usage.run_s() == 1.0
+    busy = run_time(asked, find(machine))
+    assert busy.seconds() == 1.0
     monkeypatch.setattr(os, "open", lambda *_: pytest.fail("opened once more"))
     write(machine.sys / "fs/cgroup/cpu.stat", "usage_usec 2000000\nuser_usec 1")
-    assert usage.run_s() == 2.0
-    usage.close()
+    assert busy.seconds() == 2.0
+    busy.close()
 
 
 def test_a_file_that_went_away_says_nothing_and_is_opened_anew_when_it_is_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = write(tmp_path / "cpu.stat", "usage_usec 1")
-    held = Held(str(file), 64)
-    assert held.read() == b"usage_usec 1\n"
-    gone = {held._fd}  # noqa: SLF001 -- the kernel answers so for the file of a control group that was removed
+    gone: set[int] = set()
 
     def pread(fd: int, most: int, at: int) -> bytes:
         if fd in gone:
@@ -133,6 +131,9 @@ def test_a_file_that_went_away_says_nothing_and_is_opened_anew_when_it_is_back(
 
     kernel = os.pread
     monkeypatch.setattr(os, "pread", pread)
+    held = Held(str(file), 64)
+    assert held.read() == b"usage_usec 1\n"
+    gone.add(held._fd)  # noqa: SLF001 -- the kernel answers so for the file of a control group that was removed
     file.unlink()
     assert [held.read(), held.read()] == [b"", b""]
     gone.clear()
@@ -154,4 +155,4 @@ def test_what_cannot_be_read_limits_nothing(tmp_path: Path) -> None:
     where = place(Asked(proc=str(tmp_path / "no"), sys=str(tmp_path / "no")))
     assert where.is_whole
     assert where.memory_b is None
-    assert Usage(Asked(proc=str(tmp_path / "no")), where).load() is None
+    assert run_time(Asked(proc=str(tmp_path / "no")), where).seconds() is None

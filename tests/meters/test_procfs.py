@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from green.meters import Asked, Sensor, Sight
-from green.meters.coefficients import Curve, Interval, model, processor
+from green.meters.coefficients import Curve, Interval, curve, model, processor
 from green.meters.procfs import Procfs
 from tests.meters.rig.trees import Machine, write
 
@@ -150,12 +150,21 @@ def test_a_machine_without_proc_says_what_it_lacks(tmp_path: Path, clock: Clock)
 
 
 def test_the_curve_lies_between_its_models_and_grows_with_the_load() -> None:
-    curve = Curve(model().loads, Interval(1.0, 1.0, 1.0))
-    shares = [curve.at(percent / 100) for percent in range(101)]
+    parts = curve(model().loads, Interval(1.0, 1.0, 1.0))
+    shares = [at(parts, percent / 100) for percent in range(101)]
     assert all(low <= value <= high for low, value, high in shares)
     assert all(before[1] < after[1] for before, after in pairwise(shares))
-    assert shares[0] == (0.0, 0.1, 0.12)
-    assert shares[100] == (1.0, 1.0, 1.02)
+    assert shares[0] == pytest.approx((0.0, 0.1, 0.12), abs=1e-15)
+    assert shares[100] == pytest.approx((1.0, 1.0, 1.02))
+    for (load, known), share in zip(model().loads, (at(parts, load) for load, _ in model().loads), strict=True):
+        assert share == pytest.approx(tuple(known), abs=1e-15), load
+
+
+def at(parts: Curve, load: float) -> tuple[float, float, float]:
+    """Evaluate the line between the points by the first part that reaches the load."""
+    _, *ends = next(part for part in parts if load <= part[0])
+    low, value, high = (ends[n] + ends[n + 1] * load for n in (0, 2, 4))
+    return low, value, high
 
 
 @pytest.mark.parametrize("name", [UNKNOWN, "", "AMD EPYC Processor", "QEMU Virtual CPU version 2.5+"])
