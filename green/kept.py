@@ -71,8 +71,8 @@ def same(kept: State | None, key: str, shards: Mapping[str, str]) -> list[str]:
 
 def give(folder: Path, name: str, out: Path, key: str, shards: Mapping[str, str]) -> bool:
     """Put the kept result in its place where all that it was computed from is the same; tell whether it was."""
-    state = read(folder, name)
-    if state is None or (state.key, state.shards) != (key, shards):
+    state = noted(folder, name)
+    if state is None or (state.key, state.shards) != (key, shards) or read(folder, name) is None:
         return False
     part = out.with_name(f".{out.name}.part")
     _link(folder / f"{name}.parquet", part)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from green import factors, kept
-from green.factors.names import HERE
 from green.tables import FACTOR, quote
 
 if TYPE_CHECKING:
@@ -20,8 +19,7 @@ def fingerprint(extra: Sequence[Path] = ()) -> str:
     """Return the digest of all that the table is made of, which needs no table to be read."""
     from green.engine import duckdb  # noqa: PLC0415 -- only where data is moved
 
-    ours = [path for path in sorted(HERE.iterdir()) if path.suffix in {".csv", ".py"}]
-    return kept.digest(kept.digest_of(ours), kept.digest_of(extra), FACTOR, duckdb.__version__)
+    return kept.digest(kept.digest_of(factors.shipped()), kept.digest_of(extra), FACTOR, duckdb.__version__)
 
 
 def known(cache: Path, extra: Sequence[Path] = ()) -> str | None:

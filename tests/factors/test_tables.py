@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import re
+import shutil
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 
+from green import factors
 from green.factors import (
     COMPONENTS,
     OF_PLACES,
     PRECISIONS,
     QUANTITIES,
+    cached,
     catalogue,
     device_key,
     faults,
@@ -361,6 +364,22 @@ def test_the_digest_does_not_depend_on_the_number_of_threads() -> None:
 
 
 DOCS = Path(__file__).parents[2] / "docs" / "factors.md"
+
+
+@pytest.mark.parametrize("changed", ["aliases.csv", "cpus.csv", "names.py"])
+def test_all_of_ours_that_the_table_is_made_of_runs_the_stages_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str
+) -> None:
+    """The other names of devices, and the code that reads them, decide which factor a stage joins."""
+    ours = tmp_path / "factors"
+    shutil.copytree(Path(factors.__file__).parent, ours, ignore=shutil.ignore_patterns("__pycache__"))
+    before = factors.shipped_digest(), cached.fingerprint()
+    monkeypatch.setattr(factors, "HERE", ours)
+    assert (factors.shipped_digest(), cached.fingerprint()) == before
+    with (ours / changed).open("a", encoding="utf-8") as stream:
+        stream.write("#\n")
+    assert factors.shipped_digest() != before[0]
+    assert cached.fingerprint() != before[1]
 
 
 def test_the_documentation_names_each_file_and_quantity() -> None:
