@@ -234,11 +234,16 @@ class Metering:
                 return True
         return self.is_over
 
-    def _ends_unheard(self) -> bool:
-        """Tell whether nobody says when the run has ended: what the command left, or a process on an old kernel."""
+    def _wake_s(self) -> float | None:
+        """Return when there is something to do beside readings: to kill, or to look for an end that nobody tells us."""
         if self.child is not None:
-            return self.child.status is not None
-        return self.pidfd is None and self.options.pid is not None
+            is_untold = self.child.status is not None  # what the command left is followed
+        else:
+            is_untold = self.pidfd is None and self.options.pid is not None  # an old kernel
+        if not is_untold:
+            return self.kill_at_s
+        looked_s = self.clock.elapsed_s() + LOOKED_S
+        return looked_s if self.kill_at_s is None else min(looked_s, self.kill_at_s)
 
     def _left(self) -> list[int]:
         """Return the processes that the command left behind."""
@@ -247,10 +252,7 @@ class Metering:
     def _sample(self) -> dict[str, Any]:
         """Sample until the end; return what the footer says of it."""
         while not self._is_gone():
-            until_s = self.kill_at_s
-            if self._ends_unheard():
-                until_s = self.clock.elapsed_s() + LOOKED_S
-            self.loop.turn(until_s)
+            self.loop.turn(self._wake_s())
             if self.kill_at_s is not None and self.clock.elapsed_s() >= self.kill_at_s:
                 self.kill_at_s = self.clock.elapsed_s() + self.options.grace
                 self._send(signal.SIGKILL)

@@ -28,7 +28,7 @@ class Held:
         self.close()
         try:
             self._fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
-            return os.pread(self._fd, self._most_bytes, 0)
+            return self._pread(self._fd, self._most_bytes, 0)
         except OSError:
             return b""
 

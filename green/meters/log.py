@@ -65,7 +65,7 @@ class Log:
         try:
             while self._waiting:
                 data = self._waiting[0]
-                written = os.write(self._fd, data)
+                written = self._write(self._fd, data)
                 self._waiting_bytes -= written
                 if written < len(data):
                     self._waiting[0] = data[written:]

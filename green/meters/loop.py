@@ -12,7 +12,7 @@ from green.meters.readings import Readings
 from green.meters.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from green.meters import Note, Sensor
     from green.meters.clock import Clock, Strata
@@ -49,7 +49,7 @@ class Loop:
         self._poll = select.poll()
         self._on: dict[int, Callable[[], None]] = {}
         if lines is not None:
-            self.listen(lines.fd, self._events)
+            self.listen(lines.fd, lambda: self._events(lines.read()))
 
     def listen(self, fd: int, call: Callable[[], None]) -> None:
         """Call a function when a descriptor can be read."""
@@ -65,8 +65,8 @@ class Loop:
         """Write an event with the time of now."""
         self.log.record({"t": round(self.clock.now(), PLACES), **event})
 
-    def _events(self) -> None:
-        for event in self.lines.read() if self.lines is not None else ():
+    def _events(self, events: Iterable[dict[str, Any]]) -> None:
+        for event in events:
             self._counts()  # what was counted before a phase began belongs before it
             self.note(event)
 
@@ -114,13 +114,13 @@ class Loop:
 
         A processor that slept has forgotten what a wait and a reading need, so that both cost what they touch.
         """
-        boot, from_s, listen = self.clock.boot, self.clock.from_s, self._poll.poll
+        boot, from_s, wait = self.clock.boot, self.clock.from_s, self._poll.poll
         while True:
             wake_s = self._due_s
             if until_s is not None and until_s < wake_s:
                 wake_s = until_s
             wait_ms = (wake_s - (boot() - from_s)) * 1000.0
-            heard = listen(wait_ms if wait_ms > 0.0 else 0.0)  # noqa: FURB136 -- max is one thing more; a negative wait has no end
+            heard = wait(wait_ms if wait_ms > 0.0 else 0.0)  # noqa: FURB136 -- max is one thing more; a negative wait has no end
             if heard:
                 self._answer(heard)
             elapsed_s = boot() - from_s
@@ -137,7 +137,8 @@ class Loop:
 
     def end(self, footer: dict[str, Any]) -> bool:
         """Take the last reading, write the footer, close the log; tell whether every line is in it."""
-        self._events()
+        if self.lines is not None:
+            self._events(self.lines.read_all())
         self._sync_t = math.inf
         self.sample()
         self._note_all()
@@ -160,13 +161,13 @@ class Signals:
     """Signals as bytes on a pipe, so that the loop meets them at a place of its own choice."""
 
     def __init__(self, numbers: Sequence[int]) -> None:
-        """Catch signals, but for those that this process was started to ignore."""
+        """Catch signals, but for those that this process was started to ignore; the end of a child must be heard."""
         self.fd, self._write = os.pipe()
         for end in (self.fd, self._write):
             os.set_blocking(end, False)
         signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
         for number in numbers:
-            if signal.getsignal(number) is not signal.SIG_IGN:
+            if number == signal.SIGCHLD or signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, lambda *_: None)
 
     def read(self) -> set[int]:

@@ -26,6 +26,7 @@ ENVIRONMENT, METER = "GREEN_METER_PIPE", "GREEN_METER_PID"  # of the pipe, and o
 RESERVED = frozenset({"t", "event", "format", "ended_at", "status", "exit_code"})
 MOST_NAME, MOST_LINE, MOST_UNITS, MOST_UNREAD = 200, 8192, 100, 100
 CAPACITY_BYTES = 1 << 20  # what fits before a writer waits, if nobody reads any more
+BLOCK_BYTES = 1 << 13  # that are read at once: a tenth of a second of a flood of phases
 _F_SETPIPE_SZ = 1031
 
 Event = dict[str, Any]
@@ -84,18 +85,20 @@ class Lines:
         self._unread = 0
 
     def read(self) -> Iterator[Event]:
-        """Yield the events of what is there now."""
-        while True:
-            try:
-                data = os.read(self.fd, 65_536)
-            except BlockingIOError:
-                return
-            if not data:
-                return
-            *lines, rest = (self._rest + data).split(b"\n")
-            self._rest = rest[:MOST_LINE]
-            for line in lines:
-                yield from self.parse(line.decode("utf-8", "replace").strip())
+        """Yield the events of what is there now, a block of it: a flood must not keep the reader from all else."""
+        try:
+            data = os.read(self.fd, BLOCK_BYTES)
+        except BlockingIOError:
+            return
+        *lines, rest = (self._rest + data).split(b"\n")
+        self._rest = rest[:MOST_LINE]
+        for line in lines:
+            yield from self.parse(line.decode("utf-8", "replace").strip())
+
+    def read_all(self) -> Iterator[Event]:
+        """Yield the events of all that the pipe holds, and not of what is written meanwhile without an end."""
+        for _ in range(CAPACITY_BYTES // BLOCK_BYTES + 1):
+            yield from self.read()
 
     def counts(self) -> Event | None:
         """Take the counts since the last call, as one event."""

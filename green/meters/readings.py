@@ -23,16 +23,16 @@ class Readings:
 
     def __init__(self, sensors: Sequence[Sensor], note: Callable[[dict[str, Any]], None]) -> None:
         """Prepare; nothing that changes is read before `line`. `note` is told when a sensor is lost, and is back."""
-        asked = [sensor for sensor in sensors if not sensor.about.is_constant]
-        constant = [sensor for sensor in sensors if sensor.about.is_constant]
-        self.abouts = [sensor.about for sensor in (*asked, *constant)]
+        constant = {sensor.about.id: value for sensor in sensors if (value := _constant(sensor)) is not None}
+        asked = [sensor.about for sensor in sensors if sensor.about.id not in constant]
+        ends = [sensor.about for sensor in sensors if sensor.about.id in constant]
+        self.abouts = [*asked, *ends]
         self._note = note
-        self._asked: list[Callable[[], float | None]] = [sensor.read for sensor in asked]
+        self._asked: list[Callable[[], float | None]] = [one.read for one in sensors if one.about.id not in constant]
         self._values: list[float | None] = []  # of those, as of the last line
-        self._constants = [sensor.read() for sensor in constant]
-        ends = (_part(one.about, value) for one, value in zip(constant, self._constants, strict=True))
-        self._end = b"".join(ends) + b"}\n"
-        shapes = (_key(one.about).replace(b"%", b"%%") + _shape(one.about) for one in asked)
+        self._constants = [constant[about.id] for about in ends]
+        self._end = b"".join(_part(about, constant[about.id]) for about in ends) + b"}\n"
+        shapes = (_key(about).replace(b"%", b"%%") + _shape(about) for about in asked)
         self._shape = b'{"t": %.6f' + b"".join(shapes) + self._end.replace(b"%", b"%%")
         self._lost: set[int] = set()
         self._told = [0] * len(asked)
@@ -40,40 +40,40 @@ class Readings:
     def line(self, t: float) -> bytes:
         """Read every sensor, and return the line of the time t, in Unix seconds; what can't be read is null."""
         self._values = values = []
+        whys = {}
+        for read in self._asked:
+            try:
+                values.append(read())
+            except Exception as error:  # noqa: BLE001 -- a sensor that somebody else brought must not end the run beside it
+                whys[len(values)] = f"{type(error).__name__}: {error}"[:MOST_WORDS]
+                values.append(None)
         try:
             total = 0.0
-            for read in self._asked:
-                value = read()
-                values.append(value)
+            for value in values:
                 total += value  # type: ignore[operator]  # None is caught
             if total - total == 0.0 and not self._lost:  # neither NaN nor infinite
                 return self._shape % (t, *values)
-        except Exception:  # noqa: BLE001, S110 -- below it is asked again, and told
+        except Exception:  # noqa: BLE001, S110 -- which of them is no number is told below
             pass
-        return self._with_gaps(t)
+        return self._with_gaps(t, whys)
 
     def all(self) -> list[float | None]:
         """Return the readings of the last line, in the order of `abouts`."""
         return self._values + self._constants
 
-    def _with_gaps(self, t: float) -> bytes:
-        """Return the line sensor by sensor, where one of them can't be read or is back; whom nobody asked is asked."""
+    def _with_gaps(self, t: float, whys: dict[int, str]) -> bytes:
+        """Return the line sensor by sensor, where one of them can't be read or is back."""
         parts = [b'{"t": %.6f' % t]
-        values = self._values
-        for number, read in enumerate(self._asked):
-            why = ""
+        for number, read in enumerate(self._values):
+            about, why = self.abouts[number], whys.get(number, "")
             try:
-                if number == len(values):
-                    values.append(None)
-                    values[number] = read()
-                value = values[number]
-                if value is None or value - value != 0.0:  # null, NaN or infinite
-                    values[number] = None
-                parts.append(_part(self.abouts[number], values[number]))
-            except Exception as error:  # noqa: BLE001 -- a sensor that somebody else brought must not end the run beside it
+                value = _sound(read)
+                part = _part(about, value)
+            except Exception as error:  # noqa: BLE001 -- as above
+                value, part = None, _part(about, None)
                 why = f"{type(error).__name__}: {error}"[:MOST_WORDS]
-                values[number] = None
-                parts.append(_part(self.abouts[number], None))
+            self._values[number] = value
+            parts.append(part)
             self._tell(number, why)
         return b"".join(parts) + self._end
 
@@ -87,6 +87,23 @@ class Readings:
         if self._told[number] <= MOST_NOTES:
             said = {"is": "lost" if is_lost else "back", **({"why": why} if why else {})}
             self._note({"event": "note", "note": "sensor", "id": self.abouts[number].id, **said})
+
+
+def _constant(sensor: Sensor) -> float | None:
+    """Return the reading of a sensor that never changes; one that has none is asked each time, as the others are."""
+    if not sensor.about.is_constant:
+        return None
+    try:
+        value = _sound(sensor.read())
+        _part(sensor.about, value)
+    except Exception:  # noqa: BLE001 -- it is asked again, and then told
+        return None
+    return value
+
+
+def _sound(value: float | None) -> float | None:
+    """Return a reading, None for NaN and the infinite; whatever is no number at all may raise what it likes."""
+    return None if value is None or value - value != 0.0 else value
 
 
 def _key(about: About) -> bytes:

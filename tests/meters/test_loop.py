@@ -8,6 +8,7 @@ import os
 import resource
 import signal
 import statistics
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,12 @@ from loop_family import A100, OTHER, FileSensor, RudeSensor
 from green.meters import About
 from green.meters.begin import averages
 from green.meters.clock import Clock, Strata
+from green.meters.command import Metering
 from green.meters.log import Log
 from green.meters.loop import Loop, iso
-from green.meters.pipe import Lines, create
+from green.meters.options import parse
+from green.meters.pipe import BLOCK_BYTES, Lines, create
+from green.meters.readings import Readings
 from green.meters.tally import Tally
 
 UTC0 = 1_767_225_600.0  # 2026-01-01T00:00:00Z
@@ -154,6 +158,32 @@ def test_jump_of_the_wall_clock_is_told_and_moves_no_reading(tmp_path: Path) -> 
     assert said[-1]["drift_s"] == 3600.0
 
 
+def test_jumps_in_a_row_are_told_one_by_one_with_the_drift_since_the_start() -> None:
+    times = Times()
+    clock = times.clock()
+    told = []
+    steps = [(0.3, 0.0), (0.3, 0.0), (0.3, 0.0), (-3600.0, 0.0), (0.0, 0.4), (0.0, 0.4), (10.0, 60.0)]
+    steps += [(0.3, 60.0), (0.3, 0.0), (60.0, 0.3), (0.0, 0.3)]  # of the other clock a part was not told yet
+    for wall_s, asleep_s in steps:
+        times.pass_by(1.0)
+        times.wall_s += wall_s + asleep_s
+        times.boot_s += asleep_s
+        told.append([(kind, round(by_s, 6)) for kind, by_s in clock.tell()[1]])
+    assert told == [
+        [],
+        [("clock", 0.6)],
+        [],
+        [("clock", -3599.1)],
+        [],
+        [("suspend", 0.8)],
+        [("clock", -3589.1), ("suspend", 60.0)],
+        [("suspend", 60.0)],
+        [("clock", -3588.5)],
+        [("clock", -3528.5)],
+        [("suspend", 0.6)],
+    ]
+
+
 def test_sleep_of_the_machine_is_told_and_is_time_of_the_log(tmp_path: Path) -> None:
     times = Times()
     loop = loop_of(tmp_path, Given(1.0, 2.0), times=times)
@@ -201,6 +231,51 @@ def test_sensors_that_were_read_before_one_raised_are_not_asked_twice(tmp_path: 
     assert [(one["gpu0"], one["rude"], one[OTHER.id]) for one in read] == [(5.0, None, 7.0), (6.0, None, 8.0)]
 
 
+def test_a_sensor_that_raises_is_asked_once_a_line_and_told_as_lost_and_back(tmp_path: Path) -> None:
+    class Odd(Given):
+        asked = 0
+
+        def read(self) -> float | None:
+            self.asked += 1
+            if self.asked % 2:
+                raise OSError("broken")
+            return 5.0
+
+    odd = Odd()
+    loop = loop_of(tmp_path, odd, times=Times())
+    for _ in range(4):
+        loop.sample()
+    said = records(loop.log.path)
+    assert odd.asked == 4
+    assert [one["gpu0"] for one in said if "gpu0" in one] == [None, 5.0, None, 5.0]
+    assert [(one["is"], one.get("why")) for one in said if "event" in one] == [
+        ("lost", "OSError: broken"),
+        ("back", None),
+    ] * 2
+
+
+class Raises(Given):
+    def read(self) -> float | None:
+        raise OSError("broken")
+
+
+@pytest.mark.parametrize("reading", [None, math.nan, math.inf, "5", 10**400, 1j, "raises"])
+@pytest.mark.parametrize("is_constant", [True, False])
+def test_a_reading_that_is_no_number_is_null_and_told_and_spoils_no_other(
+    tmp_path: Path, reading: Any, *, is_constant: bool
+) -> None:
+    about = About("model", "dram", "power_w", "modelled", is_constant=is_constant)
+    broken = Raises(about=about) if reading == "raises" else Given(*[reading] * 3, about=about)
+    loop = loop_of(tmp_path, broken, Given(300.0, 300.0), times=Times())
+    loop.is_tallied = True
+    loop.sample()
+    loop.sample()
+    said = records(loop.log.path)
+    assert [(one["model"], one["gpu0"]) for one in said if "gpu0" in one] == [(None, 300.0)] * 2
+    assert [(one["id"], one["is"]) for one in said if "event" in one] == [("model", "lost")]
+    assert loop.tally.energy_kwh() == 0.0  # two readings of one moment: a number, whatever the other said
+
+
 def test_what_never_changes_is_asked_once_and_written_each_time(tmp_path: Path) -> None:
     memory = About("dram", "dram", "power_w", "modelled", is_constant=True)
     times = Times()
@@ -228,9 +303,11 @@ def test_any_name_of_a_sensor_is_written_as_it_is(tmp_path: Path, name: str) -> 
         About(f"{name}!", "gpu", "power_w", "modelled", is_constant=True),
     ]
     loop = loop_of(tmp_path, *(Given(1.5, None, about=about) for about in found), times=Times())
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Readings, "_with_gaps", lambda *_: pytest.fail("all is well"))
+        loop.sample()
     loop.sample()
-    loop.sample()
-    first, note, second = records(loop.log.path)
+    note, first, second = sorted(records(loop.log.path), key=lambda one: "event" not in one)
     assert note["id"] == name
     assert ({**first, "t": 0}, {**second, "t": 0}) == (
         {"t": 0, name: 1.5, f"{name}!": 1.5},
@@ -250,8 +327,10 @@ def test_a_turn_takes_all_readings_until_something_is_heard(tmp_path: Path) -> N
         waits = 0
 
         def poll(self, wait_ms: float) -> list[tuple[int, int]]:
+            assert wait_ms >= 0.0  # a negative one would have no end
             times.pass_by(math.ceil(wait_ms) / 1000)  # as the kernel's
             self.waits += 1
+            assert self.waits < 10, "a turn that does not end"
             return [(99_999, 1)] if self.waits == 6 else []
 
     loop._poll = Poll()  # type: ignore[assignment]  # noqa: SLF001 -- no test waits for seconds
@@ -260,8 +339,31 @@ def test_a_turn_takes_all_readings_until_something_is_heard(tmp_path: Path) -> N
     assert loop.readings == 7
     instants = [one["t"] - UTC0 for one in records(loop.log.path)]
     assert instants[1:] == pytest.approx([Strata(1.0, 7).instant_s(n) for n in range(1, 7)], abs=1e-3)
-    loop.turn(until_s=times.boot_s)  # long gone by: one wait of no length
-    assert loop.readings in (7, 8)
+    before_s = times.boot_s
+    loop.turn(until_s=0.0)  # gone by: one wait of no length, and no reading before its instant
+    assert (loop.readings, times.boot_s) == (7, before_s)
+
+
+def test_a_flood_on_the_pipe_keeps_no_reading_from_its_instant_and_all_of_it_is_read_at_the_end(tmp_path: Path) -> None:
+    fd, times = create(str(tmp_path / "fifo")), Times()
+    loop = loop_of(tmp_path, Given(*[1.0] * 4), times=times, lines=Lines(fd))
+    loop.start()
+    written = 0
+    with suppress(BlockingIOError):
+        while written < 100_000:
+            written += os.write(fd, b"count tokens=1\n" * 200) // 15
+    assert written > 3 * BLOCK_BYTES // 15
+    times.pass_by(2.0)
+    loop.turn()
+    assert loop.readings == 2
+    os.write(fd, b"phase last\n")
+    loop.end({})
+    said = records(loop.log.path)
+    counts = [one["tokens"] for one in said if one.get("event") == "count"]
+    assert counts[0] <= BLOCK_BYTES / 15 + 1
+    assert sum(counts) == written
+    assert [one["name"] for one in said if one.get("event") == "phase"] == ["last"]
+    os.close(fd)
 
 
 def test_readings_are_written_in_microwatts_and_no_finer(tmp_path: Path) -> None:
@@ -335,6 +437,19 @@ def test_a_flood_of_nonsense_is_bounded(tmp_path: Path) -> None:
     assert len(found) == 100
     assert max(len(one["text"]) for one in found) == 200
     os.close(fd)
+
+
+def test_a_kill_comes_before_a_look_at_what_nobody_tells() -> None:
+    metering, times = Metering(parse(["--pid", "1"])), Times()
+    metering.clock = times.clock()
+    times.pass_by(5.0)
+    found = []
+    for kill_at_s in (None, 5.2, 7.0):
+        metering.kill_at_s = kill_at_s
+        found.append(metering._wake_s())  # noqa: SLF001 -- no kernel here is too old to tell
+    assert found == [6.0, 5.2, 6.0]
+    metering.pidfd = 99
+    assert metering._wake_s() == 7.0  # noqa: SLF001 -- as above
 
 
 def test_what_a_family_notes_stands_in_the_log_with_each_sync_and_at_the_end(tmp_path: Path) -> None:

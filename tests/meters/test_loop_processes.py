@@ -269,6 +269,12 @@ def test_what_a_command_leaves_is_told_and_follow_waits_for_it(rig: Rig) -> None
     assert "left" not in rig.records()[-1]
 
 
+def test_the_end_of_the_command_is_heard_where_a_parent_ignored_such_ends(rig: Rig) -> None:
+    code, err = rig.run("--", "sleep", "0.2", preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN))
+    assert (code, err) == (0, "")
+    assert rig.records()[-1]["status"] == "completed"
+
+
 def test_process_that_runs_already_is_metered_until_it_ends(rig: Rig) -> None:
     with subprocess.Popen(["sleep", "30"]) as other:
         started = rig.start("--pid", str(other.pid))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +14,7 @@ import pytest
 
 from green.meters import Asked, Sensor, Sight, nvml
 from green.meters.nvml import Nvml
+from green.meters.readings import Readings
 from tests.meters import rig as truth
 
 pytestmark = pytest.mark.skipif(not truth.has_gcc(), reason=truth.NO_GCC)
@@ -57,6 +60,15 @@ def test_a_counter_is_right_to_a_thousandth(rig: truth.Rig, family: Nvml, device
     rig.now_s = MINUTES_S
     measured = sum(counter.read() - start for counter, start in zip(counters, first, strict=True))
     assert measured == pytest.approx(sum(device.joules(0, MINUTES_S) for device in rig), rel=1e-3)
+
+
+def test_a_line_has_all_that_the_driver_says_and_nothing_more(rig: truth.Rig, family: Nvml) -> None:
+    """Milliwatts and millijoules: a thousandth more would be lost with fewer places, and is never there."""
+    rig.now_s = 12.345
+    sensors = seen(family).sensors
+    line = Readings(sensors, lambda _: pytest.fail("nothing is lost")).line(0.0)
+    assert json.loads(line) == {"t": 0.0, **{sensor.about.id: sensor.read() for sensor in sensors}}
+    assert {len(places) for places in re.findall(rb"\.(\d+)", line)[1:]} == {3}
 
 
 def test_averaged_power_at_one_hertz_is_right_to_a_hundredth(rig: truth.Rig, family: Nvml) -> None:

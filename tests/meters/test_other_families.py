@@ -49,6 +49,7 @@ def test_disks_are_modelled_by_their_size_and_kind(machine: Machine) -> None:
         disk(machine, name, 1024, turns=False)
     (sensor,) = Storage().look(asked(machine)).sensors
     assert (sensor.about.kind, sensor.about.method, sensor.about.is_ours) == ("storage", "modelled", True)
+    assert sensor.about.is_constant
     assert sensor.read() == pytest.approx(2048 * 0.0012 + 8192 * 0.00065)
     assert sensor.about.extra["devices"] == 2
     assert sensor.read() * sensor.about.extra["high_ratio"] == pytest.approx(10240 * 0.0012)

@@ -190,6 +190,8 @@ def test_a_job_with_a_part_of_the_node_has_a_part_by_processor_time(machine: Mac
     assert part.read() == pytest.approx(25.0)
     zone.add(100.0)  # nobody was: the job has 2 of 8 processors
     assert part.read() == pytest.approx(50.0)
+    write(group / "cpu.stat", "nothing that is known")
+    assert part.read() is None
 
 
 def test_a_share_follows_a_counter_round_its_end(machine: Machine, family: Rapl) -> None:
