@@ -143,7 +143,7 @@ def _policies(named: str) -> list[str]:
 
 def settings(config: Config) -> dict[str, str]:
     """Return the text of each stage's settings file but the check's: its version and all that changes its result."""
-    from green import factors, ingest, stages  # noqa: PLC0415 -- where the configuration changed
+    from green import factors, ingest, kept, stages  # noqa: PLC0415 -- where the configuration changed
     from green.readers import installed  # noqa: PLC0415 -- likewise
 
     readers = [f"{one.name} {one.version}" for one in installed()]  # another one reads anew
@@ -152,7 +152,7 @@ def settings(config: Config) -> dict[str, str]:
     dumped = config.model_dump(mode="json", include=set(site_keys))
     out = {"ingest": {"version": ingest.VERSION, "logs": Path(config.logs).name, "readers": readers, **dumped}}
     out["ingest"]["mapped"] = config.model_dump(mode="json", include={"readers"})
-    shipped = factors.shipped_digest()
+    shipped = kept.digest_of(factors.shipped())
     for name, stage in stages.STAGES.items():
         # our own SQL and factor files by content: as inputs they would be paths of this machine
         out[name] = {"factors": shipped, "sql": text_digest(name), "version": stage.version, **of_stage[name]}

@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import math
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -117,11 +116,6 @@ def subject_key(quantity: str, subject: str) -> str:
 def shipped() -> list[Path]:
     """Return all of ours that the table is made of: our own tables, the other names of devices, and what reads them."""
     return [path for path in sorted(HERE.iterdir()) if path.suffix in {".csv", ".py"}]
-
-
-def shipped_digest() -> str:
-    """Return the digest of all of ours that the table is made of, without reading a row."""
-    return sha256(b"\0".join(path.read_bytes() for path in shipped())).hexdigest()
 
 
 def load(connection: DuckDBPyConnection, extra: Sequence[Path] = ()) -> str:

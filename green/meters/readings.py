@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 MOST_NOTES = 20  # of one sensor that comes and goes
 MOST_WORDS = 200  # of what a sensor raised
+NO_NUMBER = (ArithmeticError, TypeError, ValueError)  # what comes of reckoning with a reading that is none
 
 
 class Readings:
@@ -23,16 +24,16 @@ class Readings:
 
     def __init__(self, sensors: Sequence[Sensor], note: Callable[[dict[str, Any]], None]) -> None:
         """Prepare; nothing that changes is read before `line`. `note` is told when a sensor is lost, and is back."""
-        constant = {sensor.about.id: value for sensor in sensors if (value := _constant(sensor)) is not None}
-        asked = [sensor.about for sensor in sensors if sensor.about.id not in constant]
-        ends = [sensor.about for sensor in sensors if sensor.about.id in constant]
-        self.abouts = [*asked, *ends]
+        found = [(sensor, _constant(sensor)) for sensor in sensors]
+        asked = [sensor for sensor, value in found if value is None]
+        constant = [(sensor.about, value) for sensor, value in found if value is not None]
+        self.abouts = [*(sensor.about for sensor in asked), *(about for about, _ in constant)]
         self._note = note
-        self._asked: list[Callable[[], float | None]] = [one.read for one in sensors if one.about.id not in constant]
+        self._asked: list[Callable[[], float | None]] = [sensor.read for sensor in asked]
         self._values: list[float | None] = []  # of those, as of the last line
-        self._constants = [constant[about.id] for about in ends]
-        self._end = b"".join(_part(about, constant[about.id]) for about in ends) + b"}\n"
-        shapes = (_key(about).replace(b"%", b"%%") + _shape(about) for about in asked)
+        self._constants = [value for _, value in constant]
+        self._end = b"".join(_part(about, value) for about, value in constant) + b"}\n"
+        shapes = (_key(one.about).replace(b"%", b"%%") + _shape(one.about) for one in asked)
         self._shape = b'{"t": %.6f' + b"".join(shapes) + self._end.replace(b"%", b"%%")
         self._lost: set[int] = set()
         self._told = [0] * len(asked)
@@ -53,8 +54,8 @@ class Readings:
                 total += value  # type: ignore[operator]  # None is caught
             if total - total == 0.0 and not self._lost:  # neither NaN nor infinite
                 return self._shape % (t, *values)
-        except Exception:  # noqa: BLE001, S110 -- which of them is no number is told below
-            pass
+        except NO_NUMBER:
+            pass  # which of them it was is told below
         return self._with_gaps(t, whys)
 
     def all(self) -> list[float | None]:
@@ -69,7 +70,7 @@ class Readings:
             try:
                 value = _sound(read)
                 part = _part(about, value)
-            except Exception as error:  # noqa: BLE001 -- as above
+            except NO_NUMBER as error:
                 value, part = None, _part(about, None)
                 why = f"{type(error).__name__}: {error}"[:MOST_WORDS]
             self._values[number] = value

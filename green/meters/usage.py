@@ -38,8 +38,8 @@ def _most_bytes(online: int, allowed: frozenset[int]) -> int:
     return (1 + (online if allowed else 0)) * MOST_LINE
 
 
-def _of_text(said: bytes) -> int:
-    """Return the microseconds that the file of a control group of version 2 tells."""
+def _microseconds(said: bytes) -> int:
+    """Return what the file of a control group of version 2 tells."""
     return int(said.partition(b"usage_usec ")[2].split(None, 1)[0])
 
 
@@ -50,13 +50,13 @@ class GroupTime:
         """Take its path; version 1 tells nanoseconds and nothing else."""
         self._held = Held(file, MOST_GROUP)
         is_first = file.endswith("cpuacct.usage")
-        self._number: Callable[[bytes], int] = int if is_first else _of_text
-        self._unit_s = 1e9 if is_first else 1e6
+        self._number: Callable[[bytes], int] = int if is_first else _microseconds
+        self._per_s = 1e9 if is_first else 1e6
 
     def seconds(self) -> float | None:
         """Return the time so far; None where it can't be read."""
         try:
-            return self._number(self._held.read()) / self._unit_s
+            return self._number(self._held.read()) / self._per_s
         except UNREAD:
             return None
 

@@ -92,19 +92,21 @@ def test_a_known_processor_behind_a_hypervisor_is_a_part_of_unknown_threads(mach
     assert energy.high == pytest.approx(150 * 1.02 * 8 / 20 * 10)
 
 
-@pytest.mark.parametrize(("busy_s", "load"), [(800.0, 1.0), (-1.0, 0.0), (79.9, 0.99875)])
+@pytest.mark.parametrize(
+    ("busy_s", "shares"), [(800.0, (1.0, 1.0, 1.02)), (-1.0, (0.0, 0.1, 0.12)), (40.0, (0.2125, 0.5, 0.75))]
+)
 def test_a_load_is_from_nothing_to_all_whatever_a_group_counts(
-    machine: Machine, clock: Clock, busy_s: float, load: float
+    machine: Machine, clock: Clock, busy_s: float, shares: tuple[float, float, float]
 ) -> None:
-    """A group that another took the place of counts from nothing; one of two clocks may be a tick ahead."""
+    """A group that another took the place of counts from nothing; of two clocks one may be a tick ahead."""
     machine.process(1, groups="0::/docker/0123456789ab")
     write(machine.sys / "fs/cgroup/cpu.stat", "usage_usec 5000000")
     _, sensors = look(machine, clock)
     assert sensors["cpu"].read() == 0.0
     write(machine.sys / "fs/cgroup/cpu.stat", f"usage_usec {5_000_000 + busy_s * 1e6:.0f}")
     clock.now_s = 10.0
-    low, value, high = (end * 1500 for end in at(curve(model().loads, Interval(1.0, 1.0, 1.0)), load))
-    assert [sensors[name].read() for name in ("cpu", "cpu_low", "cpu_high")] == pytest.approx([value, low, high])
+    value_j, low_j, high_j = (sensors[name].read() for name in ("cpu", "cpu_low", "cpu_high"))
+    assert (low_j, value_j, high_j) == pytest.approx([150 * share * 10 for share in shares])
 
 
 def test_a_container_has_the_load_and_the_processors_of_its_group(machine: Machine, clock: Clock) -> None:
