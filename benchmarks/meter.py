@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchmarks.measure import PEERS, REPOSITORY, work
+from benchmarks.measure import NO_PEERS, PEERS, REPOSITORY, work
 from tests.meters import rig as truth
 
 if TYPE_CHECKING:
@@ -123,6 +123,7 @@ def measure(folder: Path) -> Result:
     """Run every case."""
     if not truth.has_gcc():
         sys.exit(f"benchmark: {truth.NO_GCC}")
+    versions = _versions()
     library = truth.build(folder)
     (folder / "nvidia-smi").write_text("#!/bin/sh\n", encoding="ascii")
     (folder / "nvidia-smi").chmod(0o755)
@@ -131,17 +132,16 @@ def measure(folder: Path) -> Result:
         here = folder / str(number)
         here.mkdir()
         rows += _case(case, devices, changes, here, library)
-    return Result(rows, _versions())
+    return Result(rows, versions)
 
 
 def _versions() -> dict[str, str]:
-    said = subprocess.run(
-        [PEERS, "-c", f"from importlib.metadata import version as v\nfor n in {list(TITLES)}: print(n, v(n))"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    return dict(line.split() for line in said.splitlines())
+    """Return the versions of the other tools; where one is missing, it is said before the minutes of measuring."""
+    words = [str(PEERS), "-c", f"from importlib.metadata import version as v\nfor n in {list(TITLES)}: print(n, v(n))"]
+    said = subprocess.run(words, capture_output=True, text=True, check=False)
+    if said.returncode:
+        sys.exit(f"benchmark: {said.stderr.strip().splitlines()[-1]}; {NO_PEERS}")
+    return dict(line.split() for line in said.stdout.splitlines())
 
 
 def _case(case: str, devices: int, changes: Mapping[str, object], folder: Path, library: Path) -> list[Row]:

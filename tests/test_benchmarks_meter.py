@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,12 @@ def test_the_page_is_one_that_the_command_wrote() -> None:
     assert len(tables) == 1
     assert page.startswith(head.partition("Versions:")[0]), f"write it anew: {meter.COMMAND}"
     assert page.endswith(tail.partition("Not on the rig:")[2]), f"write it anew: {meter.COMMAND}"
+
+
+def test_a_tool_that_is_not_installed_is_told_before_the_minutes_of_measuring(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(meter, "PEERS", Path(sys.executable))  # our own environment has none of the others
+    with pytest.raises(SystemExit, match=r"No package metadata was found for zeus; .*make bench-peers"):
+        meter._versions()  # noqa: SLF001 -- to measure takes minutes
 
 
 @pytest.mark.skipif(not truth.has_gcc(), reason=truth.NO_GCC)
