@@ -384,7 +384,9 @@ def test_device_that_several_ranks_saw_counts_once_in_the_store(tmp_path: Path) 
         path.parent.mkdir(parents=True, exist_ok=True)
         records = [{**head, "started_at": iso(times[0])}, *readings, {"ended_at": iso(times[-1]), "exit_code": 0}]
         path.write_text("".join(json.dumps(one) + "\n" for one in records))
-    config = configuration.load([], {"policies": str(REPO / "policies")}, root=REPO)
+    elsewhere = str(tmp_path / "none.duckdb")  # and not what an earlier run left in this folder
+    said = {"policies": str(REPO / "policies"), "store": elsewhere}
+    config = configuration.load([], said, root=REPO)
     _, published = Review(config, load(REPO / "policies"), tmp_path / "work").head(tmp_path / "logs", "latest")
     with store.reader(published) as con:
         found = con.execute("SELECT run_id, energy_kwh * 3600000, coverage_ratio, status FROM runs").fetchall()
